@@ -1,0 +1,1 @@
+"""What the trade's words mean. Pure: no clock, randomness, I/O, logging or async."""
