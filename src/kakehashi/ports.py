@@ -111,6 +111,17 @@ class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: Millis | None = None
 
 
+class StateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A small piece of an engine's state that is no order: a route's memory, a mirror, a counter.
+
+    :ivar key: unique, e.g. ``memory|trend|demo-1|EURUSD`` or ``mirror|demo-1``
+    :ivar body: JSON
+    """
+
+    key: str
+    body: bytes
+
+
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what: append-only, each row's hash covers the one before."""
 

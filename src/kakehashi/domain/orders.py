@@ -136,6 +136,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     :ivar opened_before: an exit without target touches nothing younger (ms UTC)
     :ivar waits_for: order ids that must end before this one is offered
     :ivar held: the entry of a reversal: every check is made again when its exits have filled
+    :ivar remembers: the executor it was leased to declared that it remembers ids and looks up ``magic``
     :ivar code: the reason code of its end, where it has one
     """
 
@@ -173,6 +174,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0
     instance: str = ""
     lease_until: Millis | None = None
+    remembers: bool = False
     filled_volume: Lots = ZERO
     filled_price: Price | None = None
     ticket: str = ""

@@ -1,0 +1,59 @@
+# Everything a fresh machine needs: Python 3.11 and make. Each target installs what it needs by itself.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench soak lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## create .venv with everything, pinned by hash
+
+# The stamp makes it once, and again when a pin or the project's metadata changes.
+# uv is only for speed: where it cannot be had, or cannot reach its index, pip does the same job.
+$(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "kakehashi needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt 2>/dev/null \
+		|| echo "uv is not available here: pip will do it, slower"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## the main job, on a simulated market, in front of your eyes
+	@$(BIN)/kakehashi demo
+
+test: lint ## lint, then every test (under 5 minutes on 2 cores)
+	$(BIN)/pytest -n 2
+
+lint: $(STAMP) ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## let ruff fix what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure alerts/s and latencies on this machine
+	$(BIN)/python -m benchmarks
+
+soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
+	$(BIN)/pytest -m soak --timeout 0
+
+lock: $(STAMP) ## pin again from requirements/*.in (needs uv)
+	cd requirements && for name in runtime dev uv; do \
+		../$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; done
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

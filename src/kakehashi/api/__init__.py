@@ -1,0 +1,1 @@
+"""The faces: HTTP. They parse, ask a service, and answer."""

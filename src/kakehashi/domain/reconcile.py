@@ -1,0 +1,123 @@
+"""Our orders held against what the account says: evidence, never absence alone (law 4, R7, R14)."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from kakehashi.domain.messages import AccountReport, Deal, OrderReported
+from kakehashi.domain.orders import Happening, Op, Order, State
+from kakehashi.domain.values import ZERO, Millis
+from kakehashi.domain.views import BrokerPosition
+
+DOUBTFUL = frozenset({State.SENT, State.UNCONFIRMED, State.UNKNOWN, State.PARTIAL, State.TAKEN})
+CLOCK_SLACK_MS = 5_000
+"""How much earlier than our order a position may claim to be, the two clocks being different."""
+
+
+def evidence(
+    orders: Iterable[Order],
+    report: AccountReport,
+    before: dict[str, BrokerPosition],
+    fresh_deals: tuple[Deal, ...],
+    ours: frozenset[int],
+) -> tuple[OrderReported, ...]:
+    """What a position report proves about orders whose outcome is not known.
+
+    An entry is proven by a deal or a position with its magic; for an executor that does not write magics, by the one new
+    position that fits (two candidates prove nothing). An exit is proven when the position it named is gone.
+
+    :param orders: orders of the account that have not ended, oldest first
+    :param before: positions of the report before this one, by identifier
+    :param ours: magics of our orders: such a position is spoken for already
+    """
+    if report.positions is None:
+        return ()
+    now = {p.ident: p for p in report.positions}
+    found: list[OrderReported] = []
+    claimed: set[str] = set()
+    for order in orders:
+        if order.state not in DOUBTFUL:
+            continue
+        if order.is_entry:
+            proof = _entry_by_magic(order, now, fresh_deals, report.at) or _entry_by_fit(order, now, before, claimed, ours, report.at)
+        else:
+            proof = _exit(order, now, before, fresh_deals, report.at)
+        if proof is not None:
+            claimed.add(proof.ticket)
+            found.append(proof)
+    return tuple(found)
+
+
+def _entry_by_magic(
+    order: Order, now: dict[str, BrokerPosition], deals: tuple[Deal, ...], at: Millis
+) -> OrderReported | None:
+    ins = [d for d in deals if d.magic == order.magic and d.entry in ("IN", "INOUT")]
+    if ins:
+        volume = sum((d.volume for d in ins), ZERO)
+        price = sum((d.volume * d.price for d in ins), ZERO) / volume
+        return _filled(order, volume, price, ins[-1].position or ins[-1].order, at, "a deal carries its magic")
+    for position in now.values():
+        if position.magic == order.magic:
+            return _filled(order, position.volume, position.open_price, position.ident, at, "a position carries its magic")
+    return None
+
+
+def _entry_by_fit(
+    order: Order,
+    now: dict[str, BrokerPosition],
+    before: dict[str, BrokerPosition],
+    claimed: set[str],
+    ours: frozenset[int],
+    at: Millis,
+) -> OrderReported | None:
+    if order.state is not State.UNCONFIRMED:
+        return None
+    fits = [
+        p
+        for p in now.values()
+        if p.ident not in before
+        and p.ident not in claimed
+        and p.magic not in ours
+        and p.symbol == order.symbol
+        and p.side is order.side
+        and (order.volume is None or p.volume == order.volume)
+        and (p.opened_at is None or p.opened_at >= order.created_at - CLOCK_SLACK_MS)
+    ]
+    if len(fits) != 1:
+        return None
+    return _filled(order, fits[0].volume, fits[0].open_price, fits[0].ident, at, "the one new position that fits")
+
+
+def _exit(
+    order: Order,
+    now: dict[str, BrokerPosition],
+    before: dict[str, BrokerPosition],
+    deals: tuple[Deal, ...],
+    at: Millis,
+) -> OrderReported | None:
+    if not order.target or order.op not in (Op.CLOSE, Op.CLOSE_PARTIAL):
+        return None
+    outs = [d for d in deals if d.position == order.target and d.entry != "IN"]
+    volume = sum((d.volume for d in outs), ZERO)
+    price = sum((d.volume * d.price for d in outs), ZERO) / volume if volume else None
+    if order.target not in now:
+        gone = before.get(order.target)
+        closed = volume or (gone.volume if gone is not None else order.expect_vol or ZERO)
+        return _filled(order, closed, price, order.target, at, "the position it named is gone")
+    if order.op is Op.CLOSE_PARTIAL and volume:
+        return _filled(order, volume, price, order.target, at, "a deal closed a part of the position it named")
+    return None
+
+
+def _filled(
+    order: Order, volume: Decimal, price: Decimal | None, ticket: str, at: Millis, evidence_text: str
+) -> OrderReported:
+    return OrderReported(
+        at=at,
+        account=order.account,
+        order=order.id,
+        happening=Happening.FILLED,
+        volume=volume,
+        price=price,
+        ticket=ticket,
+        evidence=evidence_text,
+    )

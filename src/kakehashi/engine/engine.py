@@ -1,0 +1,522 @@
+"""The engine: one event in, the rows it changed out. Routing only; every rule lives in the domain.
+
+The same events in the same order, with the mirror views that were recorded beside them, give the same rows (law 8).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from kakehashi.domain.decide import Decision, Intent, decide, redecide
+from kakehashi.domain.errors import IllegalTransition, Rejected
+from kakehashi.domain.messages import (
+    AccountReport,
+    ConfigChanged,
+    DeadLetterDiscarded,
+    DeadLetterRetried,
+    DeliveriesLeased,
+    Event,
+    ForeignClose,
+    MirrorView,
+    OrderReported,
+    Recorded,
+    SignalReceived,
+    TimePassed,
+)
+from kakehashi.domain.orders import Fill, Happening, Op, Order, State, step
+from kakehashi.domain.reconcile import evidence
+from kakehashi.domain.rules import Route
+from kakehashi.domain.values import ZERO, Account, Redelivery
+from kakehashi.domain.views import AccountView, Leg, RouteMemory, Signal
+from kakehashi.engine.book import Book
+from kakehashi.engine.memory import after_entry, after_target, memory_key
+from kakehashi.engine.mirror import Mirror
+from kakehashi.engine.outcome import Heard, Outcome
+
+T = TypeVar("T")
+
+MAGICS_REMEMBERED = 10_000
+SEQ_BITS = 48
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine is told once.
+
+    :ivar prefix: 15 random bits of this installation, the upper part of every magic (R18)
+    :ivar max_attempts: deliveries of one order before it is a dead letter
+    :ivar stale_ms: age at which an account's last report no longer counts
+    """
+
+    prefix: int
+    max_attempts: int = 5
+    stale_ms: int = 30_000
+    backlog: int = 1_000
+
+
+class Engine:
+    """Owns the live orders of its accounts. Not thread-safe: one caller, one event after the other."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.accounts: dict[str, Account] = {}
+        self.routes: dict[str, Route] = {}
+        self.kills: frozenset[str] = frozenset()
+        self.mirrors: dict[str, Mirror] = {}
+        self.book = Book()
+        self.memories: dict[str, RouteMemory] = {}
+        self.magics: dict[str, dict[int, str]] = {}
+        self.signals: dict[str, Signal] = {}
+        self.seq = 0
+        self._out = Outcome()
+        self._views: dict[str, MirrorView] = {}
+        self._given_views: Mapping[str, MirrorView] | None = None
+
+    # -- the front door ------------------------------------------------------------------------------------------
+
+    def process(self, event: Event, *, views: Mapping[str, MirrorView] | None = None) -> Outcome:
+        """Apply one event.
+
+        :param views: when replaying, the mirror views recorded with the event; None takes them from the mirrors
+        :raises IllegalTransition: nothing of this event was applied to that order
+        """
+        self._out, self._views, self._given_views = Outcome(), {}, views
+        match event:
+            case SignalReceived():
+                self._signal(event)
+            case DeliveriesLeased():
+                self._leased(event)
+            case OrderReported():
+                self._reported(event)
+            case TimePassed():
+                self._time(event)
+            case ConfigChanged():
+                self._config(event)
+            case DeadLetterRetried() | DeadLetterDiscarded():
+                self._dead_letter(event)
+            case ForeignClose():
+                self._foreign_close(event)
+        touched = self._out.orders or self._out.memories or self._out.heard
+        if touched or not isinstance(event, TimePassed):
+            self._out.recorded.append(Recorded(event=event, views=self._views))
+        return self._out
+
+    def offerable(
+        self, account: str, *, symbol: str, limit: int, at: int, remembers: bool
+    ) -> tuple[tuple[str, ...], int]:
+        """Which orders an executor may be handed now, oldest first, and how many more wait.
+
+        :param symbol: the broker's name, or empty for all
+        """
+        if account in self.accounts and not self.accounts[account].may_trade:
+            return (), 0
+        ready: list[str] = []
+        busy = {o.target for o in self.book.live(account) if o.target and o.state is State.SENT}
+        for order in self.book.live(account):
+            if symbol and order.symbol != symbol and order.signal_symbol != symbol:
+                continue
+            if not self._ready(order, at, remembers) or (order.target and order.target in busy):
+                continue
+            busy.add(order.target)
+            ready.append(order.id)
+        return tuple(ready[:limit]), max(0, len(ready) - limit)
+
+    def report(self, report: AccountReport, *, day_offset_ms: int = 0) -> tuple[Event, ...]:
+        """Fold a report into the mirror; the events it proves are to be processed (and journalled) next."""
+        mirror = self.mirrors.setdefault(report.account, Mirror(account=report.account))
+        before = dict(mirror.positions)
+        deals = mirror.apply(report, day_offset_ms=day_offset_ms)
+        ours = self.magics.get(report.account, {})
+        found: list[Event] = list(evidence(self.book.live(report.account), report, before, deals, frozenset(ours)))
+        for deal in deals:
+            opened = before.get(deal.position)
+            route = ours.get(opened.magic) if opened is not None else None
+            if route and deal.entry != "IN" and deal.reason not in ("EXPERT", "") and opened is not None:
+                found.append(ForeignClose(at=report.at, account=report.account, route=route, symbol=opened.symbol))
+        return tuple(found)
+
+    @property
+    def next_deadline(self) -> int | None:
+        """When :class:`TimePassed` has something to do next, ms UTC."""
+        return self.book.next_deadline
+
+    # -- signals -------------------------------------------------------------------------------------------------
+
+    def _signal(self, event: SignalReceived) -> None:
+        signal = event.signal
+        if event.duplicate_of:
+            self._out.heard = Heard(
+                signal=signal, status="duplicate", code="DUPLICATE", duplicate_of=event.duplicate_of
+            )
+            return
+        legs: list[Leg] = []
+        for route in self._matching(signal):
+            for account in route.accounts:
+                legs.append(self._leg(signal, route, account, event.at))
+        status = next((s for s in ("queued", "dry_run") if any(leg.status == s for leg in legs)), "refused")
+        code = "" if status != "refused" else next((leg.code for leg in legs if leg.code), "NO_ROUTE")
+        self._out.heard = Heard(
+            signal=signal, status=status, code=code, legs=tuple(legs), idem_until=event.idem_until
+        )
+
+    def _matching(self, signal: Signal) -> Iterable[Route]:
+        for route in self.routes.values():
+            wanted = not route.strategy or route.strategy == signal.strategy
+            if route.enabled and wanted and (not route.symbols or signal.alert.symbol in route.symbols):
+                yield route
+
+    def _leg(self, signal: Signal, route: Route, name: str, at: int) -> Leg:
+        account = self.accounts.get(name)
+        if account is None:
+            return Leg(route=route.name, account=name, status="refused", code="UNKNOWN_ACCOUNT")
+        if sum(1 for _ in self.book.live(name)) >= self.settings.backlog:
+            return Leg(route=route.name, account=name, status="refused", code="BACKLOG")
+        symbol = account.broker_symbol(signal.alert.symbol)
+        view = self._view(account, symbol, at)
+        memory = self.memories.get(memory_key(route.name, name, symbol), RouteMemory())
+        decision = decide(signal, route, view, memory, at=at, symbol=symbol)
+        if decision.code and not decision.intents:
+            return Leg(
+                route=route.name, account=name, status="refused", code=decision.code,
+                notes=decision.notes, detail=dict(decision.values),
+            )  # fmt: skip
+        if route.dry_run:
+            wanted = tuple(f"{i.op} {i.side} {i.volume} {i.symbol}" for i in decision.intents)
+            return Leg(route=route.name, account=name, status="dry_run", notes=(*decision.notes, *wanted))
+        orders = self._carry_out(decision, signal, route, account, at)
+        key = memory_key(route.name, name, symbol)
+        self._remember(route.name, name, symbol, after_target(self.memories.get(key, memory), signal, at))
+        return Leg(
+            route=route.name, account=name, status="queued", orders=tuple(o.id for o in orders), notes=decision.notes
+        )
+
+    def _carry_out(
+        self, decision: Decision, signal: Signal, route: Route, account: Account, at: int
+    ) -> Sequence[Order]:
+        for intent in decision.intents:
+            for cancelled in intent.cancels:
+                self._happen_if_queued(cancelled, at, code="SUPERSEDED")
+        orders: list[Order] = []
+        for intent in decision.intents:
+            earlier = tuple(o.id for o in orders if not o.is_entry) if intent.waits else ()
+            order = self._new_order(intent, signal, route, account, waits_for=(*intent.after, *earlier), at=at)
+            orders.append(order)
+            self._keep(order)
+            self.magics.setdefault(account.name, {})[order.magic] = route.name
+            if len(self.magics[account.name]) > MAGICS_REMEMBERED:
+                del self.magics[account.name][next(iter(self.magics[account.name]))]
+            if order.held:
+                self.signals[signal.id] = signal
+            if order.is_entry:
+                key = memory_key(route.name, account.name, order.symbol)
+                self._remember(route.name, account.name, order.symbol, after_entry(self.memories.get(key), order, at))
+        return orders
+
+    def _new_order(
+        self, intent: Intent, signal: Signal, route: Route, account: Account, *, waits_for: tuple[str, ...], at: int
+    ) -> Order:
+        self.seq += 1
+        alert = signal.alert
+        return Order(
+            id=f"o-{self.settings.prefix:x}-{self.seq}",
+            seq=self.seq,
+            account=account.name,
+            route=route.name,
+            signal_id=signal.id,
+            trace_id=signal.trace_id,
+            op=intent.op,
+            kind=intent.kind,
+            symbol=intent.symbol,
+            side=intent.side,
+            magic=(self.settings.prefix << SEQ_BITS) | self.seq,
+            created_at=at,
+            updated_at=at,
+            expires_at=at + intent.ttl_ms,
+            signal=alert.action.value,
+            timeframe=alert.timeframe or "",
+            bar_time=alert.bar_time,
+            alert_price=alert.price,
+            signal_symbol=alert.symbol,
+            volume=intent.volume,
+            volume_ratio=intent.volume_ratio,
+            price=intent.price,
+            sl=intent.sl,
+            tp=intent.tp,
+            target=intent.target,
+            expect_vol=intent.expect_vol,
+            opened_before=intent.opened_before,
+            comment=intent.comment,
+            waits_for=waits_for,
+            held=intent.held,
+        )
+
+    # -- deliveries and what becomes of them ---------------------------------------------------------------------
+
+    def _ready(self, order: Order, at: int, remembers: bool) -> bool:
+        if order.held or self.book.blocked(order):
+            return False
+        if order.state is State.QUEUED:
+            return at < order.expires_at
+        return order.state is State.UNKNOWN and self._again(order, remembers)
+
+    def _again(self, order: Order, remembers: bool) -> bool:
+        """Whether an order of unknown outcome may be offered once more (law 4): never to an executor without memory,
+        except a whole CLOSE of a named position, which is harmless twice."""
+        policy = self.accounts[order.account].redelivery if order.account in self.accounts else Redelivery.AUTO
+        if policy is Redelivery.NEVER:
+            return False
+        return policy is Redelivery.ALWAYS or remembers or order.op is Op.CLOSE
+
+    def _leased(self, event: DeliveriesLeased) -> None:
+        offered = []
+        for order_id in event.orders:
+            order = self._known(order_id)
+            leased = msgspec.structs.replace(
+                order,
+                state=step(order, Happening.LEASED),
+                attempt=order.attempt + 1,
+                instance=event.instance,
+                lease_until=event.until,
+                remembers=event.remembers,
+                updated_at=event.at,
+            )
+            self._keep(leased)
+            offered.append(leased)
+        self._out.offered = tuple(offered)
+
+    def _reported(self, event: OrderReported) -> None:
+        order = self._known(event.order)
+        if order.account != event.account:
+            raise Rejected("FORBIDDEN", f"order {order.id} is not of account {event.account}")
+        happening = event.happening
+        account = self.accounts.get(order.account)
+        mirror = self.mirrors.get(order.account)
+        if happening is Happening.TAKEN and order.state in (State.SENT, State.UNKNOWN) and not self._reports(mirror, event):
+            order = msgspec.structs.replace(order, state=State.UNCONFIRMED)
+            happening = Happening.UNREPORTED
+        if self._repeats(order, happening, event):
+            return
+        if happening is Happening.FILLED_PART and order.volume is not None and event.volume >= order.volume:
+            happening = Happening.FILLED
+        after = msgspec.structs.replace(
+            order,
+            state=step(order, happening),
+            updated_at=event.at,
+            filled_volume=max(order.filled_volume, event.volume),
+            filled_price=event.price or order.filled_price,
+            ticket=event.ticket or order.ticket,
+            retcode=event.retcode if event.retcode is not None else order.retcode,
+            code=event.code or order.code,
+            reason=event.message or event.evidence or order.reason,
+            lease_until=None,
+        )
+        gained = event.volume - order.filled_volume
+        if gained > 0:
+            self._fill(after, gained, event)
+        if happening is Happening.NACKED and account is not None and order.attempt >= self.settings.max_attempts:
+            after = msgspec.structs.replace(after, state=State.DEAD, code="ATTEMPTS_EXHAUSTED")
+        self._end_or_keep(after, event.at)
+
+    def _reports(self, mirror: Mirror | None, event: OrderReported) -> bool:
+        """Whether the account has a mirror, by the recorded view when replaying."""
+        key = f"{event.account}|"
+        if self._given_views is not None:
+            return self._given_views.get(key, MirrorView()).reported
+        known = mirror is not None and mirror.reported_at is not None
+        if known:
+            self._views[key] = MirrorView(reported=True)
+        return known
+
+    @staticmethod
+    def _repeats(order: Order, happening: Happening, event: OrderReported) -> bool:
+        """The same result again, or less than is known already, changes nothing."""
+        if happening is Happening.TAKEN and order.state is not State.SENT and order.state is not State.UNKNOWN:
+            return True
+        if event.volume and event.volume <= order.filled_volume and order.terminal:
+            return True
+        return order.terminal and order.state is not State.DEAD and step_or_none(order, happening) is None
+
+    def _fill(self, order: Order, volume: Decimal, event: OrderReported) -> None:
+        fill = Fill(
+            id=f"{order.id}:{order.filled_volume.normalize():f}",
+            order_id=order.id,
+            account=order.account,
+            symbol=order.symbol,
+            side=order.side,
+            op=order.op,
+            volume=volume,
+            price=event.price or order.price or ZERO,
+            at=event.at,
+            ticket=event.deal or event.ticket,
+            profit=event.profit,
+        )
+        self._out.fills[fill.id] = fill
+
+    def _end_or_keep(self, order: Order, at: int) -> None:
+        self._keep(order)
+        if not order.terminal:
+            return
+        if order.state is State.DEAD:
+            self._out.alerts.append((order.code, order.id, order.reason))
+        for waiter in self.book.waiters(order.id):
+            if waiter.held and not self.book.blocked(waiter):
+                self._release_held(waiter, at)
+
+    def _release_held(self, order: Order, at: int) -> None:
+        """A reversal's entry: its exits have ended; every check is made again under the signal's own lifetime."""
+        exits = [o for awaited in order.waits_for if (o := self.book.get(awaited)) is not None]
+        failed = [o for o in exits if o.state not in (State.FILLED, State.DONE, State.TAKEN)]
+        signal, route, account = self.signals.pop(order.signal_id, None), self.routes.get(order.route), self.accounts.get(order.account)
+        if failed or signal is None or route is None or account is None:
+            self._refuse(order, at, "REVERSAL_INCOMPLETE", f"{len(failed)} of {len(exits)} exits did not fill")
+            return
+        view = self._view(account, order.symbol, at)
+        memory = self.memories.get(memory_key(route.name, account.name, order.symbol), RouteMemory())
+        decision = redecide(order, signal, route, view, memory, at=at)
+        if not decision.intents:
+            self._refuse(order, at, decision.code or "REVERSAL_INCOMPLETE", "")
+            return
+        intent = decision.intents[0]
+        self._keep(
+            msgspec.structs.replace(
+                order, held=False, volume=intent.volume, price=intent.price, sl=intent.sl, tp=intent.tp, updated_at=at
+            )
+        )
+
+    def _refuse(self, order: Order, at: int, code: str, reason: str) -> None:
+        refused = msgspec.structs.replace(
+            order, state=step(order, Happening.REJECTED), code=code, reason=reason, updated_at=at, held=False
+        )
+        self._end_or_keep(refused, at)
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def _time(self, event: TimePassed) -> None:
+        for order in self.book.due(event.at):
+            if order.state is State.SENT and order.lease_until is not None and order.lease_until <= event.at:
+                order = self._lease_ended(order, event.at)
+            if order.state is State.QUEUED and order.expires_at <= event.at:
+                code = "EXPIRED_ENTRY" if order.is_entry else "EXPIRED_EXIT"
+                expired = msgspec.structs.replace(
+                    order, state=State.EXPIRED, code=code, updated_at=event.at, held=False
+                )
+                self._end_or_keep(expired, event.at)
+
+    def _lease_ended(self, order: Order, at: int) -> Order:
+        unknown = msgspec.structs.replace(
+            order, state=step(order, Happening.LEASE_ENDED), code="OUTCOME_UNKNOWN", lease_until=None, updated_at=at
+        )
+        if unknown.attempt >= self.settings.max_attempts:
+            unknown = msgspec.structs.replace(unknown, state=State.DEAD, code="ATTEMPTS_EXHAUSTED")
+        elif not self._again(unknown, unknown.remembers):
+            unknown = msgspec.structs.replace(unknown, state=State.DEAD)
+        self._end_or_keep(unknown, at)
+        return unknown
+
+    # -- people --------------------------------------------------------------------------------------------------
+
+    def _config(self, event: ConfigChanged) -> None:
+        match event.kind:
+            case "account":
+                self._set(self.accounts, event, Account)
+            case "route":
+                self._set(self.routes, event, Route)
+            case "kill":
+                self.kills = self.kills | {event.name} if event.body else self.kills - {event.name}
+                if event.body:
+                    self._cancel_entries(event)
+            case other:
+                raise Rejected("BAD_CONFIG", f"unknown kind of configuration: {other}")
+
+    @staticmethod
+    def _set(table: dict[str, T], event: ConfigChanged, kind: type[T]) -> None:
+        if event.body is None:
+            table.pop(event.name, None)
+        else:
+            table[event.name] = msgspec.convert(event.body, kind, strict=False)
+
+    def _cancel_entries(self, event: ConfigChanged) -> None:
+        for order in tuple(self.book.all_live()):
+            if order.is_entry and order.state is State.QUEUED and self._killed(order.account):
+                self._happen_if_queued(order.id, event.at, code="KILLED")
+
+    def _killed(self, account: str) -> bool:
+        """Whether a kill switch covers this account: ``*`` is global, ``user:NAME`` one user's."""
+        known = self.accounts.get(account)
+        return bool({"*", account, f"user:{known.user}" if known else ""} & self.kills)
+
+    def _dead_letter(self, event: DeadLetterRetried | DeadLetterDiscarded) -> None:
+        order = self._known(event.order)
+        if isinstance(event, DeadLetterRetried):
+            after = msgspec.structs.replace(
+                order, state=step(order, Happening.RETRIED), expires_at=event.expires_at,
+                attempt=0, code="", reason=f"retried by {event.by}", updated_at=event.at,
+            )  # fmt: skip
+        else:
+            after = msgspec.structs.replace(
+                order, state=step(order, Happening.DISCARDED), code="DISCARDED",
+                reason=f"discarded by {event.by}", updated_at=event.at,
+            )  # fmt: skip
+        self._end_or_keep(after, event.at)
+
+    def _foreign_close(self, event: ForeignClose) -> None:
+        key = memory_key(event.route, event.account, event.symbol)
+        memory = self.memories.get(key, RouteMemory())
+        if memory.target is not None and not memory.closed_by_other:
+            self._remember(
+                event.route, event.account, event.symbol, msgspec.structs.replace(memory, closed_by_other=True)
+            )
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def _view(self, account: Account, symbol: str, at: int) -> AccountView:
+        key = f"{account.name}|{symbol}"
+        if self._given_views is not None:
+            seen = self._given_views.get(key, MirrorView())
+        else:
+            mirror = self.mirrors.get(account.name)
+            seen = MirrorView()
+            if mirror is not None:
+                seen = mirror.view(symbol, at=at, stale_ms=self.settings.stale_ms, pip=account.pips.get(symbol))
+        if seen.reported:
+            self._views[key] = seen
+        return AccountView(
+            account=account,
+            killed=self._killed(account.name),
+            magics=self.magics.get(account.name, {}),
+            orders=tuple(self.book.live(account.name)),
+            **{name: getattr(seen, name) for name in MirrorView.__struct_fields__},
+        )
+
+    def _remember(self, route: str, account: str, symbol: str, memory: RouteMemory | None) -> None:
+        if memory is not None:
+            key = memory_key(route, account, symbol)
+            self.memories[key] = memory
+            self._out.memories[key] = memory
+
+    def _known(self, order_id: str) -> Order:
+        order = self.book.get(order_id)
+        if order is None:
+            raise Rejected("NOT_FOUND", f"no order {order_id} is open here", value=order_id)
+        return order
+
+    def _keep(self, order: Order) -> None:
+        self.book.put(order)
+        self._out.orders[order.id] = order
+
+    def _happen_if_queued(self, order_id: str, at: int, *, code: str) -> None:
+        order = self.book.get(order_id)
+        if order is not None and order.state is State.QUEUED:
+            cancelled = msgspec.structs.replace(
+                order, state=step(order, Happening.CANCELLED), code=code, updated_at=at, held=False
+            )
+            self._end_or_keep(cancelled, at)
+
+
+def step_or_none(order: Order, happening: Happening) -> State | None:
+    """Like :func:`~kakehashi.domain.orders.step`, None where it cannot happen."""
+    try:
+        return step(order, happening)
+    except IllegalTransition:
+        return None

@@ -1,0 +1,30 @@
+"""What a route remembers about an account and symbol, for its rails and for target mode."""
+
+import msgspec
+
+from kakehashi.domain.orders import Order
+from kakehashi.domain.values import Millis
+from kakehashi.domain.views import RouteMemory, Signal
+
+DAY_MS = 86_400_000
+ENTRIES_REMEMBERED = 1_000
+
+
+def memory_key(route: str, account: str, symbol: str) -> str:
+    return f"{route}|{account}|{symbol}"
+
+
+def after_entry(memory: RouteMemory | None, order: Order, at: Millis) -> RouteMemory:
+    """The memory once an entry was accepted: cool-down, orders per window and the duplicate guard count from here."""
+    memory = memory or RouteMemory()
+    recent = tuple(t for t in memory.entries if t > at - DAY_MS)[-ENTRIES_REMEMBERED + 1 :]
+    return msgspec.structs.replace(memory, entries=(*recent, at), last_entry=(order.side, order.volume, at))
+
+
+def after_target(memory: RouteMemory, signal: Signal, at: Millis) -> RouteMemory | None:
+    """The memory once a target was taken; None where the signal carries none."""
+    target = signal.alert.target
+    if target is None:
+        return None
+    fired_at = signal.alert.fired_at or signal.alert.bar_time or at
+    return msgspec.structs.replace(memory, target=target, target_fired_at=fired_at, closed_by_other=False)

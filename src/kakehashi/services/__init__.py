@@ -1,0 +1,1 @@
+"""Long-lived loops: each owns its state and answers by futures."""

@@ -1,0 +1,64 @@
+"""The hub: the webhook door, the EA's door and the trader between them, with one life."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from kakehashi.domain.errors import Unavailable
+from kakehashi.ports import Clock, Ownership, Store
+from kakehashi.services.access import Peers, RateLimit, Tokens
+from kakehashi.services.ingest import Ingest
+from kakehashi.services.postbox import Postbox
+from kakehashi.services.trader import Trader
+
+log = structlog.get_logger("hub")
+
+TOKENS_EVERY_S = 0.25
+
+
+class Hub:
+    """What the faces talk to. Built by bootstrap, run by :meth:`running`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ownership: Ownership,
+        trader: Trader,
+        ingest: Ingest,
+        postbox: Postbox,
+        tokens: Tokens,
+        peers: Peers,
+        ea_peers: Peers,
+        ea_rate: RateLimit,
+    ) -> None:
+        self.store, self.clock, self.ownership = store, clock, ownership
+        self.trader, self.ingest, self.postbox = trader, ingest, postbox
+        self.tokens, self.peers, self.ea_peers, self.ea_rate = tokens, peers, ea_peers, ea_rate
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Load, run the loops, and give the ownership back at the end."""
+        self.tokens.refresh(await self.store.tokens())
+        await self.trader.start()
+        loops = [asyncio.create_task(self.trader.run()), asyncio.create_task(self._refresh_tokens())]
+        try:
+            yield
+        finally:
+            for task in loops:
+                task.cancel()
+            for result in await asyncio.gather(*loops, return_exceptions=True):
+                if isinstance(result, Exception):
+                    log.error("loop_failed", error=repr(result))
+            with contextlib.suppress(Unavailable):
+                await self.store.release(self.ownership)
+            await self.store.close()
+
+    async def _refresh_tokens(self) -> None:
+        while True:
+            await asyncio.sleep(TOKENS_EVERY_S)
+            with contextlib.suppress(Unavailable):
+                self.tokens.refresh(await self.store.tokens())

@@ -1,0 +1,103 @@
+"""Brings a store's schema up to date. Synchronous: it runs before anything else does, or in a thread.
+
+PostgreSQL is reached by asyncpg, which Alembic cannot drive without greenlet; so Alembic writes the SQL script there
+and asyncpg runs it. Revisions must therefore be plain DDL and SQL: none may read rows into Python.
+"""
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+
+HEAD: Final = "0001_initial"
+"""The revision this code works with; a store opens only at this one."""
+
+LOCK_KEY: Final = 0x6B616B65
+"""Any number, the same for every process: two of them must not migrate at once."""
+
+_TIMEOUT_S: Final = 60.0
+
+
+def upgrade(url: str, revision: str = HEAD) -> None:
+    """Bring the schema to ``revision``, in one transaction; nothing to do is fine, and so are two processes at once.
+
+    :param url: ``sqlite:////abs/file.db`` or ``postgresql://...``
+    """
+    if url.startswith("sqlite:"):
+        _in_sqlite(url, lambda connection: command.upgrade(_config(connection=connection), revision))
+    else:
+        asyncio.run(_in_postgres(url, lambda config, now: command.upgrade(config, f"{now or 'base'}:{revision}", sql=True)))
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Undo revisions down to ``revision`` (``base``: all of them). Drops what they added, data included."""
+    if url.startswith("sqlite:"):
+        _in_sqlite(url, lambda connection: command.downgrade(_config(connection=connection), revision))
+    else:
+        asyncio.run(
+            _in_postgres(url, lambda config, now: command.downgrade(config, f"{now or 'base'}:{revision}", sql=True))
+        )
+
+
+def current(url: str) -> str | None:
+    """The revision the store is at; None for one that was never set up."""
+    if not url.startswith("sqlite:"):
+        return asyncio.run(_in_postgres(url, None))
+    if not Path(sa.make_url(url).database or "").exists():
+        return None  # asking must not create the file
+    found: list[str | None] = []
+    _in_sqlite(url, lambda connection: found.append(MigrationContext.configure(connection).get_current_revision()))
+    return found[0]
+
+
+def _config(**attributes: object) -> Config:
+    config = Config(output_buffer=io.StringIO())
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes.update(attributes)
+    return config
+
+
+def _in_sqlite(url: str, work: Callable[[sa.Connection], object]) -> None:
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": _TIMEOUT_S})
+
+    @sa.event.listens_for(engine, "connect")
+    def no_implicit_begin(raw: Any, _record: object) -> None:
+        raw.isolation_level = None  # else the driver leaves DDL outside the transaction
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # a second process waits here
+
+    with engine.begin() as connection:
+        work(connection)
+
+
+async def _in_postgres(url: str, script: Callable[[Config, str | None], object] | None) -> str | None:
+    """Run the script that Alembic writes for the revision found; the revision that was found."""
+    connection = await asyncpg.connect(url, timeout=_TIMEOUT_S)
+    try:
+        async with asyncio.timeout(_TIMEOUT_S), connection.transaction():
+            await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+            now = await revision_of(connection)
+            if script is not None:
+                config = _config(dialect="postgresql")
+                await asyncio.to_thread(script, config, now)
+                await connection.execute(config.output_buffer.getvalue())
+            return now
+    finally:
+        await connection.close(timeout=_TIMEOUT_S)
+
+
+async def revision_of(connection: Any) -> str | None:
+    """The revision a PostgreSQL database is at, by its asyncpg connection."""
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    found = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return None if found is None else str(found)

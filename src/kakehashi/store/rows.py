@@ -1,0 +1,187 @@
+"""Which struct lives in which table, and the SQL that writes it. Both databases share the text; only places differ."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from kakehashi.domain.errors import Rejected
+from kakehashi.domain.orders import Fill, Order
+from kakehashi.domain.views import BrokerPosition
+from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow, TokenRow
+from kakehashi.store import schema
+
+Params = tuple[Any, ...]
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Upsert(msgspec.Struct, frozen=True):
+    """How one table is written: ``head (?, ?) tail``, with as many value groups as there are rows."""
+
+    table: str
+    columns: tuple[str, ...]
+    tail: str = ""
+
+    @property
+    def head(self) -> str:
+        return f"INSERT INTO {self.table} ({', '.join(map(quoted, self.columns))}) VALUES "  # noqa: S608 our own names
+
+    def many(self, rows: int) -> str:
+        """For SQLite: one statement for ``rows`` rows, places written ``?``."""
+        group = f"({', '.join('?' * len(self.columns))})"
+        return f"{self.head}{', '.join([group] * rows)} {self.tail}"
+
+
+def quoted(name: str) -> str:
+    """``by`` and ``user`` are words of SQL."""
+    return f'"{name}"'
+
+
+@cache
+def numbered(sql: str) -> str:
+    """The same statement with PostgreSQL's places, ``$1`` for the first ``?``."""
+    first, *rest = sql.split("?")
+    return first + "".join(f"${i}{part}" for i, part in enumerate(rest, 1))
+
+
+def _upsert(table: str, *, key: str = "id") -> Upsert:
+    columns = tuple(column.name for column in schema.metadata.tables[table].columns)
+    sets = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if name != key)
+    return Upsert(table, columns, f"ON CONFLICT ({quoted(key)}) DO UPDATE SET {sets}")
+
+
+IDEM_TAIL: Final = (
+    "ON CONFLICT (key) DO UPDATE SET signal_id = excluded.signal_id, taken_at = excluded.taken_at, until = excluded.until"
+    " WHERE idem.signal_id = excluded.signal_id OR idem.until <= excluded.taken_at"
+)
+"""A key is taken once; its own signal may be written again, and an expired key is free. A row not written is a duplicate."""
+
+UPSERTS: Final[Mapping[str, Upsert]] = {
+    "idem": Upsert("idem", ("key", "signal_id", "taken_at", "until"), IDEM_TAIL),
+    "signals": _upsert("signals"),
+    "orders": _upsert("orders"),
+    "fills": _upsert("fills"),
+    "positions": _upsert("positions", key="key"),
+    "states": _upsert("states", key="key"),
+    "tokens": _upsert("tokens"),
+    "journal": Upsert("journal", ("at", "owner", "kind", "trace_id", "body")),
+}
+
+DELETABLE: Final[Mapping[str, str]] = {
+    "idem": "key",
+    "signals": "id",
+    "orders": "id",
+    "fills": "id",
+    "positions": "key",
+    "states": "key",
+    "inbox": "id",
+}
+"""Table to the key that ``Commit.deletes`` names. Journal, audits, configurations and tokens are history."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A commit as the databases take it: made in the caller, so that what cannot be written fails only there."""
+
+    ownership: Ownership
+    writes: Mapping[str, list[Params]]
+    deletes: Sequence[tuple[str, str | int]]
+    audits: Sequence[AuditRow]
+
+
+def plan(commit: Commit) -> Plan:
+    """:raises Rejected: ``UNSTORABLE_ROW``: a type without a table, a table without deletes, a text without an encoding"""
+    writes: dict[str, list[Params]] = {}
+    try:
+        for row in commit.changes:
+            for table, params in _WRITERS[type(row)](row):
+                writes.setdefault(table, []).append(params)
+        if commit.journal:
+            writes["journal"] = [_journal(entry) for entry in commit.journal]
+        deletes = [_delete(table, key) for table, key in commit.deletes]
+    except (KeyError, TypeError, ValueError) as e:
+        raise Rejected("UNSTORABLE_ROW", f"a row that no table takes: {e!r}", value=repr(e)) from e
+    return Plan(commit.ownership, writes, deletes, commit.audits)
+
+
+def _delete(table: str, key: str) -> tuple[str, str | int]:
+    sql = f"DELETE FROM {table} WHERE {quoted(DELETABLE[table])} = ?"  # noqa: S608 the table is one of DELETABLE
+    return sql, int(key) if table == "inbox" else key
+
+
+def position_key(account: str, ident: str) -> str:
+    """The key of a position's row, as ``Commit.deletes`` names it."""
+    return f"{account}/{ident}"
+
+
+def _opt(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _signal(row: SignalRow) -> list[tuple[str, Params]]:
+    body = row.body.decode()
+    params = (row.id, row.trace_id, row.received_at, row.strategy, row.symbol, row.action, row.status, row.code)
+    written: list[tuple[str, Params]] = [("signals", (*params, row.idem, row.idem_until, body))]
+    if row.idem is not None:
+        written.append(("idem", (row.idem, row.id, row.received_at, row.idem_until)))
+    return written
+
+
+def _order(o: Order) -> list[tuple[str, Params]]:
+    who = (o.id, o.seq, o.account, o.route, o.signal_id, o.trace_id, o.op.value, o.symbol, o.side.value, o.magic)
+    what = (_opt(o.volume), o.state.value, str(o.filled_volume), _opt(o.filled_price), o.ticket, o.retcode, o.code, o.reason)
+    return [("orders", (*who, *what, o.created_at, o.updated_at, o.expires_at, _encode(o).decode()))]
+
+
+def _fill(f: Fill) -> list[tuple[str, Params]]:
+    who = (f.id, f.order_id, f.account, f.symbol, f.side.value, f.op.value)
+    what = (str(f.volume), str(f.price), f.at, f.ticket, str(f.profit))
+    return [("fills", (*who, *what, _encode(f).decode()))]
+
+
+def _position(p: BrokerPosition) -> list[tuple[str, Params]]:
+    who = (position_key(p.account, p.ident), p.account, p.ident, p.ticket, p.symbol, p.side.value)
+    what = (str(p.volume), str(p.open_price), str(p.magic), str(p.profit), p.opened_at)
+    return [("positions", (*who, *what, _encode(p).decode()))]
+
+
+def _state(s: StateRow) -> list[tuple[str, Params]]:
+    return [("states", (s.key, s.body.decode()))]
+
+
+def token_params(t: TokenRow) -> Params:
+    """In the order of the table's columns."""
+    who = (t.id, t.scope, t.sha256, t.name, t.route, t.account, t.user, t.slot, t.hmac_key)
+    return (*who, t.created_at, t.expires_at, t.revoked_at, t.last_used_at)
+
+
+def _journal(entry: JournalEntry) -> Params:
+    return (entry.at, entry.owner, entry.kind, entry.trace_id, entry.body.decode())
+
+
+_WRITERS: Final[Mapping[type[Any], Callable[[Any], list[tuple[str, Params]]]]] = {
+    SignalRow: _signal,
+    Order: _order,
+    Fill: _fill,
+    BrokerPosition: _position,
+    StateRow: _state,
+    TokenRow: lambda row: [("tokens", token_params(row))],
+}
+
+_decode_order: Final = msgspec.json.Decoder(Order).decode
+_decode_fill: Final = msgspec.json.Decoder(Fill).decode
+_decode_position: Final = msgspec.json.Decoder(BrokerPosition).decode
+
+
+def decode_order(row: Mapping[str, Any]) -> Order:
+    """The order exactly as it was committed, from a row of ``orders``."""
+    return _decode_order(row["body"])
+
+
+def decode_fill(row: Mapping[str, Any]) -> Fill:
+    return _decode_fill(row["body"])
+
+
+def decode_position(row: Mapping[str, Any]) -> BrokerPosition:
+    return _decode_position(row["body"])

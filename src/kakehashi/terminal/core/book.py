@@ -1,0 +1,268 @@
+"""One account's book: balance, positions, resting orders, history, and what they are worth now."""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import msgspec
+from msgspec.structs import replace
+
+from kakehashi.terminal.core.market import Market
+from kakehashi.terminal.core.words import (
+    ZERO,
+    AccountSpec,
+    Deal,
+    Entry,
+    MarginMode,
+    Order,
+    Position,
+    Reason,
+    Retcode,
+    Side,
+    Symbol,
+    Tick,
+)
+
+
+class Refused(Exception):
+    """The server says no: nothing was changed."""
+
+    def __init__(self, retcode: Retcode, comment: str) -> None:
+        super().__init__(f"{int(retcode)} {comment}")
+        self.retcode = retcode
+        self.comment = comment
+
+
+class Tickets:
+    """Order and deal numbers, one sequence each for the whole server; a position takes its order's."""
+
+    def __init__(self, last_order: int = 1_000_000, last_deal: int = 5_000_000) -> None:
+        self.last_order = last_order
+        self.last_deal = last_deal
+
+    def order(self) -> int:
+        self.last_order += 1
+        return self.last_order
+
+    def deal(self) -> int:
+        self.last_deal += 1
+        return self.last_deal
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """An order meeting the market, before the book has said what it does to the positions."""
+
+    order: int
+    symbol: str
+    side: Side
+    volume: Decimal
+    requested: Decimal
+    price: Decimal
+    at: int
+    sl: Decimal = ZERO
+    tp: Decimal = ZERO
+    magic: int = 0
+    comment: str = ""
+    reason: Reason = Reason.EXPERT
+
+
+class Book:
+    """Owned by one :class:`~kakehashi.terminal.core.broker.Broker`; everything here happens at once.
+
+    :ivar fresh_deals: deals since the server last wrote them down; likewise ``fresh_done`` (ended orders)
+    :ivar changed: whether anything worth keeping changed since then
+    """
+
+    def __init__(self, spec: AccountSpec, market: Market, tickets: Tickets) -> None:
+        market.rate("USD", spec.currency)  # an account that cannot be valued must not be opened
+        self.spec = spec
+        self.market = market
+        self.tickets = tickets
+        self.balance = spec.balance
+        self.positions: dict[int, Position] = {}
+        self.orders: dict[int, Order] = {}
+        self.deals: list[Deal] = []
+        self.done: list[Order] = []
+        self.fresh_deals: list[Deal] = []
+        self.fresh_done: list[Order] = []
+        self.changed = True
+
+    @property
+    def hedging(self) -> bool:
+        return self.spec.margin_mode is MarginMode.HEDGING
+
+    def symbol(self, name: str) -> Symbol:
+        """The specification behind an account's name for it (suffix included).
+
+        :raises Refused: INVALID, there is no such symbol on this account
+        """
+        suffix = self.spec.suffix
+        spec = self.market.symbols.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if spec is None:
+            raise Refused(Retcode.INVALID, f"unknown symbol {name}")
+        return spec
+
+    def tick(self, name: str) -> Tick:
+        return self.market.ticks[self.symbol(name).name]
+
+    def money(self, amount: Decimal, currency: str) -> Decimal:
+        """``amount`` in the account's currency, to its smallest unit."""
+        rate = self.market.rate(currency, self.spec.currency)
+        return (amount * rate).quantize(self.spec.cent, ROUND_HALF_EVEN)
+
+    def gain(self, position: Position, volume: Decimal, price: Decimal) -> Decimal:
+        """Profit of closing ``volume`` lots at ``price``, account currency, without swap and commission."""
+        spec = self.symbol(position.symbol)
+        points = (price - position.price_open) * position.side.sign
+        return self.money(points * spec.contract_size * volume, spec.profit)
+
+    def floating(self, position: Position) -> Decimal:
+        return self.gain(position, position.volume, self.tick(position.symbol).exit(position.side))
+
+    def equity(self) -> Decimal:
+        return self.balance + sum((self.floating(p) + p.swap for p in self.positions.values()), ZERO)
+
+    def volumes(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Lots bought and sold, by symbol."""
+        found: dict[str, tuple[Decimal, Decimal]] = {}
+        for p in self.positions.values():
+            found[p.symbol] = with_lots(found.get(p.symbol, (ZERO, ZERO)), p.side, p.volume)
+        return found
+
+    def margin(self, volumes: Mapping[str, tuple[Decimal, Decimal]] | None = None) -> Decimal:
+        """Margin in use, or what ``volumes`` would use: lots * contract / leverage, in the margin currency.
+
+        Covered lots of a hedging account are margined by ``margin_hedged`` instead of the contract size.
+        """
+        total = ZERO
+        for name, (bought, sold) in (self.volumes() if volumes is None else volumes).items():
+            spec = self.symbol(name)
+            if self.hedging:
+                covered = min(bought, sold)
+                units = abs(bought - sold) * spec.contract_size + covered * spec.margin_hedged
+            else:
+                units = abs(bought - sold) * spec.contract_size
+            total += self.money(units / self.spec.leverage, spec.base)
+        return total
+
+    def require_margin(self, symbol: str, side: Side, volume: Decimal) -> None:
+        """
+        :raises Refused: NO_MONEY, this order would use more margin than there is equity
+        """
+        volumes = self.volumes()
+        before = self.margin(volumes)
+        volumes[symbol] = with_lots(volumes.get(symbol, (ZERO, ZERO)), side, volume)
+        after = self.margin(volumes)
+        if after > before and after + self.commission(volume) > self.equity():
+            raise Refused(Retcode.NO_MONEY, "not enough money")
+
+    def commission(self, volume: Decimal) -> Decimal:
+        return (self.spec.commission_per_lot * volume).quantize(self.spec.cent)
+
+    def on_symbol(self, name: str) -> Position | None:
+        """The netting position of a symbol."""
+        return next((p for p in self.positions.values() if p.symbol == name), None)
+
+    def take(self, fill: Fill, position: Position | None) -> Deal:
+        """Book one fill: open, add, reduce or reverse, as the account's margin mode says.
+
+        :param position: what a hedging account closes; None opens. A netting account finds its own.
+        """
+        if not self.hedging:
+            position = self.on_symbol(fill.symbol)
+        if position is None:
+            return self._open(fill, identifier=fill.order)
+        if position.side is fill.side:
+            return self._add(fill, position)
+        if fill.volume <= position.volume:
+            return self.reduce(fill, position, Entry.OUT)
+        return self._reverse(fill, position)
+
+    def reduce(self, fill: Fill, position: Position, entry: Entry) -> Deal:
+        """Close a part or all of one position, with its share of the swap."""
+        share = position.swap * fill.volume / position.volume
+        swap = position.swap if fill.volume == position.volume else share.quantize(self.spec.cent)
+        profit = self.gain(position, fill.volume, fill.price)
+        left = position.volume - fill.volume
+        if left > 0:
+            self.positions[position.ticket] = replace(position, volume=left, swap=position.swap - swap)
+        else:
+            del self.positions[position.ticket]
+        return self._deal(fill, position.identifier, entry, profit, swap)
+
+    def end(self, order: Order) -> None:
+        """Put an order into history."""
+        self.orders.pop(order.ticket, None)
+        self.done.append(order)
+        self.fresh_done.append(order)
+        self.changed = True
+
+    def _open(self, fill: Fill, *, identifier: int, volume: Decimal | None = None) -> Deal:
+        self._put(fill, identifier, fill.volume if volume is None else volume)
+        return self._deal(fill, identifier, Entry.IN, ZERO, ZERO)
+
+    def _put(self, fill: Fill, identifier: int, volume: Decimal) -> None:
+        self.positions[fill.order] = Position(
+            ticket=fill.order,
+            identifier=identifier,
+            symbol=fill.symbol,
+            side=fill.side,
+            volume=volume,
+            price_open=fill.price,
+            sl=fill.sl,
+            tp=fill.tp,
+            magic=fill.magic,
+            comment=fill.comment,
+            time=fill.at,
+            reason=fill.reason,
+        )
+
+    def _add(self, fill: Fill, position: Position) -> Deal:
+        total = position.volume + fill.volume
+        average = (position.price_open * position.volume + fill.price * fill.volume) / total
+        self.positions[position.ticket] = replace(
+            position,
+            volume=total,
+            price_open=average.quantize(self.symbol(fill.symbol).point / 1000),
+            sl=fill.sl or position.sl,
+            tp=fill.tp or position.tp,
+        )
+        return self._deal(fill, position.identifier, Entry.IN, ZERO, ZERO)
+
+    def _reverse(self, fill: Fill, position: Position) -> Deal:
+        """One INOUT deal: the position keeps its identifier and takes the new order's ticket."""
+        profit = self.gain(position, position.volume, fill.price)
+        del self.positions[position.ticket]
+        self._put(fill, position.identifier, fill.volume - position.volume)
+        return self._deal(fill, position.identifier, Entry.INOUT, profit, position.swap)
+
+    def _deal(self, fill: Fill, identifier: int, entry: Entry, profit: Decimal, swap: Decimal) -> Deal:
+        deal = Deal(
+            account=self.spec.account,
+            ticket=self.tickets.deal(),
+            order=fill.order,
+            position=identifier,
+            symbol=fill.symbol,
+            side=fill.side,
+            entry=entry,
+            volume=fill.volume,
+            requested_volume=fill.requested,
+            price=fill.price,
+            profit=profit,
+            swap=swap,
+            commission=-self.commission(fill.volume),
+            reason=fill.reason,
+            magic=fill.magic,
+            comment=fill.comment,
+            time=fill.at,
+        )
+        self.balance += deal.profit + deal.swap + deal.commission
+        self.deals.append(deal)
+        self.fresh_deals.append(deal)
+        self.changed = True
+        return deal
+
+
+def with_lots(lots: tuple[Decimal, Decimal], side: Side, volume: Decimal) -> tuple[Decimal, Decimal]:
+    """(bought, sold) with ``volume`` more on one side."""
+    bought, sold = lots
+    return (bought + volume, sold) if side is Side.BUY else (bought, sold + volume)

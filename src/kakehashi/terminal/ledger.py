@@ -1,0 +1,165 @@
+"""What the broker writes down: the ledger of deals, and the books it continues from after a restart.
+
+Two append-only files of JSON lines. ``<ledger>.books`` gets the account's new state first, then the ledger its deals;
+both are flushed before the request is answered. There is no fsync: the page cache survives a kill -9 of the process,
+and a power cut of the machine ends the simulated world anyway. A line torn by a kill was never answered, and is cut
+off at the next start; deals that are in the books but not yet in the ledger are appended to it.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from kakehashi.terminal.core.book import Book
+from kakehashi.terminal.core.broker import Broker
+from kakehashi.terminal.core.words import AccountSpec, Deal, Entry, Order, Position, Reason, Side
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One deal as the ledger has it; ``magic`` as text because it may exceed what JSON readers take for integers."""
+
+    account: str
+    deal: int
+    order: int
+    position: int
+    symbol: str
+    side: Side
+    entry: Entry
+    volume: Decimal
+    requested_volume: Decimal
+    price: Decimal
+    reason: Reason
+    magic: str
+    comment: str
+    time: int
+    profit: Decimal
+    swap: Decimal
+    commission: Decimal
+
+
+class BookLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One account after a change; ``deals`` and ``done`` are only what is new since its last line."""
+
+    spec: AccountSpec
+    balance: Decimal
+    positions: list[Position]
+    orders: list[Order]
+    deals: list[Deal]
+    done: list[Order]
+    last_order: int
+    last_deal: int
+    bids: dict[str, Decimal]
+
+
+def ledger_line(deal: Deal) -> LedgerLine:
+    return LedgerLine(
+        account=deal.account,
+        deal=deal.ticket,
+        order=deal.order,
+        position=deal.position,
+        symbol=deal.symbol,
+        side=deal.side,
+        entry=deal.entry,
+        volume=deal.volume,
+        requested_volume=deal.requested_volume,
+        price=deal.price,
+        reason=deal.reason,
+        magic=str(deal.magic),
+        comment=deal.comment,
+        time=deal.time,
+        profit=deal.profit,
+        swap=deal.swap,
+        commission=deal.commission,
+    )
+
+
+class Ledger:
+    """Owned by one broker process; not locked, so give each broker a ledger of its own."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._books_path = path.with_name(path.name + ".books")
+        self._encode = msgspec.json.Encoder().encode
+        self._kept = _whole_lines(self._books_path)
+        written = [msgspec.json.decode(line, type=LedgerLine) for line in _whole_lines(path)]
+        self._last_written = max((line.deal for line in written), default=0)
+        self._deals: BinaryIO = path.open("ab")
+        self._books: BinaryIO = self._books_path.open("ab")
+
+    def restore(self, broker: Broker, at: int) -> None:
+        """Bring a fresh broker to where its files end; prices walk on from the last ones kept."""
+        line: BookLine | None = None
+        for raw in self._kept:
+            line = msgspec.json.decode(raw, type=BookLine)
+            _restore_book(broker, line)
+            self._append_deals(line.deals)
+        self._kept = []
+        if line is None:
+            return
+        broker.tickets.last_order, broker.tickets.last_deal = line.last_order, line.last_deal
+        for name, bid in line.bids.items():
+            if name in broker.market.symbols:
+                broker.market.pin(name, bid, None, at)
+                broker.market.release(name)
+
+    def write(self, broker: Broker) -> None:
+        """Append every account that changed since the last call. Flushed when this returns."""
+        for book in broker.books.values():
+            if not book.changed:
+                continue
+            self._books.write(self._encode(_book_line(broker, book)) + b"\n")
+            self._books.flush()
+            self._append_deals(book.fresh_deals)
+            book.fresh_deals, book.fresh_done, book.changed = [], [], False
+
+    def close(self) -> None:
+        self._deals.close()
+        self._books.close()
+
+    def _append_deals(self, deals: list[Deal]) -> None:
+        new = [deal for deal in deals if deal.ticket > self._last_written]
+        if not new:
+            return
+        self._deals.write(b"".join(self._encode(ledger_line(deal)) + b"\n" for deal in new))
+        self._deals.flush()
+        self._last_written = new[-1].ticket
+
+
+def _book_line(broker: Broker, book: Book) -> BookLine:
+    return BookLine(
+        spec=book.spec,
+        balance=book.balance,
+        positions=list(book.positions.values()),
+        orders=list(book.orders.values()),
+        deals=book.fresh_deals,
+        done=book.fresh_done,
+        last_order=broker.tickets.last_order,
+        last_deal=broker.tickets.last_deal,
+        bids={name: tick.bid for name, tick in broker.market.ticks.items()},
+    )
+
+
+def _restore_book(broker: Broker, line: BookLine) -> None:
+    book = broker.books.get(line.spec.account)
+    if book is None:
+        book = broker.open_account(line.spec)
+    book.balance = line.balance
+    book.positions = {p.ticket: p for p in line.positions}
+    book.orders = {o.ticket: o for o in line.orders}
+    book.deals += line.deals
+    book.done += line.done
+    book.changed = False
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The file's complete lines; a torn last one is cut off the file."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        with path.open("r+b") as file:
+            file.truncate(end)
+    return content[:end].splitlines()

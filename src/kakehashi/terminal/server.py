@@ -1,0 +1,294 @@
+"""The trade server as a process: the books of all simulated accounts behind a local socket.
+
+Killing a terminal or the hub at any instant changes nothing that was accepted here. A restart with the same ledger
+continues from its books (:mod:`kakehashi.terminal.ledger`); pinned prices are let go.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+import tomllib
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from kakehashi.terminal.core.book import Book
+from kakehashi.terminal.core.broker import Broker
+from kakehashi.terminal.core.words import AccountSpec, Request, Symbol
+from kakehashi.terminal.ledger import Ledger
+from kakehashi.terminal.wire import (
+    MAX_LINE,
+    AccountFacts,
+    Call,
+    Fault,
+    Filter,
+    Liquidity,
+    Login,
+    Pin,
+    PositionFacts,
+    QuoteFacts,
+    Reply,
+    SymbolFacts,
+)
+
+TICK_S: Final = 0.2
+
+
+class UnknownMethod(ValueError):
+    """A request for something this server does not do."""
+
+
+class TradeServer:
+    """Answers requests one after the other; the event loop is the lock.
+
+    :param now_ms: the wall clock, given so that tests can stand still
+    """
+
+    def __init__(self, broker: Broker, ledger: Ledger, now_ms: Callable[[], int]) -> None:
+        self.broker = broker
+        self.ledger = ledger
+        self.stopping = asyncio.Event()
+        self._now_ms = now_ms
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(Call).decode
+        self._methods: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "login": self._login,
+            "account_info": lambda p: account_facts(self._book(p)),
+            "symbols": lambda p: [symbol_facts(self._book(p), s) for s in self.broker.market.symbols.values()],
+            "quote": self._quote,
+            "positions": self._positions,
+            "orders": lambda p: self._rows(p, lambda b: b.orders.values(), Filter.takes_order),
+            "history_deals": lambda p: self._rows(p, lambda b: b.deals, Filter.takes_deal),
+            "history_orders": lambda p: self._rows(p, lambda b: b.done, Filter.takes_order),
+            "order_send": self._order_send,
+            "set_price": self._set_price,
+            "set_liquidity": self._set_liquidity,
+            "stop": self._stop,
+        }
+
+    def tick(self) -> None:
+        self.broker.tick(self._now_ms())
+        self.ledger.write(self.broker)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One terminal's connection, until it hangs up."""
+        self._connections.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(self.answer(line))
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # a terminal that dies or talks nonsense is its own affair
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+
+    def hang_up(self) -> None:
+        for writer in list(self._connections):
+            writer.close()
+
+    def answer(self, line: bytes) -> bytes:
+        """One request line to one answer line; what it changed is written down by then."""
+        try:
+            call = self._decode(line)
+        except msgspec.DecodeError as e:
+            return self._encode(Reply(id=0, error=Fault(code="BAD_REQUEST", message=str(e)))) + b"\n"
+        try:
+            result = self._perform(call)
+            self.ledger.write(self.broker)
+            reply = Reply(id=call.id, result=msgspec.Raw(self._encode(result)))
+        except UnknownMethod as e:
+            reply = Reply(id=call.id, error=Fault(code="UNKNOWN_METHOD", message=str(e)))
+        except (ValueError, ArithmeticError, msgspec.ValidationError) as e:  # NaN compares with nothing
+            reply = Reply(id=call.id, error=Fault(code="BAD_REQUEST", message=str(e)))
+        return self._encode(reply) + b"\n"
+
+    def _perform(self, call: Call) -> Any:
+        method = self._methods.get(call.method)
+        if method is None:
+            raise UnknownMethod(f"no method {call.method}; there are {', '.join(self._methods)}")
+        return method(call.params)
+
+    def _book(self, params: dict[str, Any]) -> Book:
+        book = self.broker.find(str(params.get("account")))
+        if book is None:
+            raise ValueError(f"no account {params.get('account')}: log in first")
+        return book
+
+    def _login(self, params: dict[str, Any]) -> AccountFacts:
+        asked = msgspec.convert(params, Login, strict=False)
+        fields = msgspec.structs.asdict(asked) | {"number": asked.number or login_number(asked.account)}
+        return account_facts(self.broker.login(AccountSpec(**fields)))
+
+    def _quote(self, params: dict[str, Any]) -> QuoteFacts:
+        name = str(params.get("symbol"))
+        book = self.broker.find(str(params.get("account"))) if "account" in params else None
+        bare = name.removesuffix(book.spec.suffix) if book else name
+        tick = self.broker.market.ticks.get(bare)
+        if tick is None:
+            raise ValueError(f"no symbol {name}; there are {', '.join(self.broker.market.symbols)}")
+        return QuoteFacts(symbol=name, bid=tick.bid, ask=tick.ask, at=tick.at)
+
+    def _positions(self, params: dict[str, Any]) -> list[PositionFacts]:
+        book, wanted = self._book(params), msgspec.convert(params, Filter, strict=False)
+        return [
+            PositionFacts(
+                **msgspec.structs.asdict(p),
+                price_current=book.tick(p.symbol).exit(p.side),
+                profit=book.floating(p),
+            )
+            for p in book.positions.values()
+            if wanted.takes_position(p)
+        ][: wanted.limit]
+
+    def _rows(self, params: dict[str, Any], rows: Callable[[Book], Any], takes: Callable[[Filter, Any], bool]) -> Any:
+        wanted = msgspec.convert(params, Filter, strict=False)
+        return [row for row in rows(self._book(params)) if takes(wanted, row)][: wanted.limit]
+
+    def _order_send(self, params: dict[str, Any]) -> Any:
+        request = msgspec.convert(params.get("request"), Request, strict=False)
+        return self.broker.order_send(str(params.get("account")), request, self._now_ms())
+
+    def _set_price(self, params: dict[str, Any]) -> None:
+        pin, at = msgspec.convert(params, Pin, strict=False), self._now_ms()
+        if pin.bid is None:
+            self.broker.market.release(pin.symbol)
+        else:
+            self.broker.market.pin(pin.symbol, pin.bid, pin.ask, at)
+            self.broker.act(at)
+
+    def _set_liquidity(self, params: dict[str, Any]) -> None:
+        wanted = msgspec.convert(params, Liquidity, strict=False)
+        if wanted.volume is None:
+            self.broker.liquidity.pop(wanted.symbol, None)
+        else:
+            self.broker.liquidity[wanted.symbol] = wanted.volume
+
+    def _stop(self, params: dict[str, Any]) -> None:
+        self.stopping.set()
+
+
+def login_number(account: str) -> str:
+    """A broker's login for an account that was named without one: the same each time."""
+    return account if account.isdigit() else str(10_000_000 + zlib.crc32(account.encode()) % 90_000_000)
+
+
+def account_facts(book: Book) -> AccountFacts:
+    spec, equity, margin = book.spec, book.equity(), book.margin()
+    return AccountFacts(
+        account=spec.account,
+        login=spec.number,
+        server=spec.server,
+        trade_mode=spec.trade_mode,
+        margin_mode=spec.margin_mode,
+        currency=spec.currency,
+        leverage=spec.leverage,
+        balance=book.balance,
+        equity=equity,
+        profit=equity - book.balance,
+        margin=margin,
+        margin_free=equity - margin,
+        margin_level=(equity * 100 / margin).quantize(spec.cent) if margin > 0 else None,
+    )
+
+
+def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
+    tick = book.market.ticks[spec.name]
+    rate = book.market.rate(spec.profit, book.spec.currency)
+    return SymbolFacts(
+        symbol=spec.name + book.spec.suffix,
+        digits=spec.digits,
+        point=spec.point,
+        tick_size=spec.point,
+        tick_value=round(spec.point * spec.contract_size * rate, 8),
+        contract_size=spec.contract_size,
+        vol_min=spec.vol_min,
+        vol_max=spec.vol_max,
+        vol_step=spec.vol_step,
+        stops_level=spec.stops_level,
+        profit_currency=spec.profit,
+        bid=tick.bid,
+        ask=tick.ask,
+    )
+
+
+def read_accounts(path: Path) -> list[AccountSpec]:
+    """The accounts of a TOML file: ``[[account]]`` tables with the fields of :class:`AccountSpec`.
+
+    :raises ValueError: an unknown or ill-typed field, named
+    """
+    with path.open("rb") as file:
+        tables = tomllib.load(file).get("account", [])
+    known = set(AccountSpec.__struct_fields__)
+    specs = []
+    for table in tables:
+        if unknown := sorted(set(table) - known):
+            raise ValueError(f"{path}: unknown field {unknown[0]}; known are {', '.join(sorted(known))}")
+        if not table.get("account") and not table.get("number"):
+            raise ValueError(f"{path}: an account needs a name (account = ...) or a number")
+        named = {"account": str(table.get("number", "")), "number": login_number(str(table.get("account", "")))} | table
+        # TOML floats pass through text, or 0.1 would become 0.1000000000000000055
+        texts = {key: str(value) if isinstance(value, float | int) else value for key, value in named.items()}
+        specs.append(msgspec.convert(texts, AccountSpec, strict=False))
+    return specs
+
+
+async def serve_broker(
+    socket: str, ledger: Path, accounts_file: Path | None = None, seed: int = 1, strict: bool = False
+) -> None:
+    """Run the trade server until SIGTERM, SIGINT, or a ``stop`` request.
+
+    Prints one line on stderr once terminals can connect: ``broker ready on SOCKET``.
+
+    :param socket: a path (Unix socket), or ``HOST:PORT`` for TCP, the only choice on Windows
+    :raises ValueError: a bad accounts file
+    """
+    broker = Broker(seed=seed, at=_now_ms(), strict=strict)
+    book_keeping = Ledger(ledger)
+    book_keeping.restore(broker, _now_ms())
+    for spec in read_accounts(accounts_file) if accounts_file else []:
+        if broker.find(spec.account) is None:
+            broker.open_account(spec)
+    book_keeping.write(broker)
+    server = TradeServer(broker, book_keeping, _now_ms)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(name, server.stopping.set)
+    listener = await _listen(server, socket)
+    try:
+        print(f"broker ready on {socket}", file=sys.stderr, flush=True)
+        await _tick_until_stopped(server)
+    finally:
+        listener.close()
+        server.hang_up()
+        book_keeping.close()
+
+
+async def _tick_until_stopped(server: TradeServer) -> None:
+    while not server.stopping.is_set():
+        server.tick()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TICK_S):
+                await server.stopping.wait()
+
+
+async def _listen(server: TradeServer, socket: str) -> asyncio.Server:
+    host, _, port = socket.rpartition(":")
+    if port.isdigit() and "/" not in socket:
+        return await asyncio.start_server(server.serve, host or "127.0.0.1", int(port), limit=MAX_LINE)
+    path = Path(socket)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_socket():
+        path.unlink()  # left by a broker that was killed
+    return await asyncio.start_unix_server(server.serve, socket, limit=MAX_LINE)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,158 @@
+"""What terminals and the trade server say to each other: newline-ended JSON, one answer per request, in order.
+
+Money, prices and volumes are text; tickets are integers.
+"""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from kakehashi.terminal.core.words import ZERO, Deal, MarginMode, Order, Position, Side
+
+MAX_LINE: Final = 16 * 1024 * 1024
+"""Longest answer: a long deal history in one piece."""
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    method: str
+    params: dict[str, Any] = {}
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    message: str
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: int
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: Fault | None = None
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """How an account that does not exist yet would be opened; of an existing one only ``account`` is read."""
+
+    account: str
+    number: str = ""
+    currency: str = "USD"
+    margin_mode: MarginMode = MarginMode.HEDGING
+    balance: Decimal = Decimal(10_000)
+    leverage: int = 100
+    suffix: str = ""
+    commission_per_lot: Decimal = ZERO
+    server: str = "Kakehashi-Demo"
+
+
+class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """ACCOUNT_INFO as far as it is simulated. ``margin_level`` is per cent, None without margin in use."""
+
+    account: str
+    login: str
+    server: str
+    trade_mode: str
+    margin_mode: MarginMode
+    currency: str
+    leverage: int
+    balance: Decimal
+    equity: Decimal
+    profit: Decimal
+    margin: Decimal
+    margin_free: Decimal
+    margin_level: Decimal | None = None
+    credit: Decimal = ZERO
+
+
+class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol as one account sees it; ``tick_value`` in account currency per tick and lot."""
+
+    symbol: str
+    digits: int
+    point: Decimal
+    tick_size: Decimal
+    tick_value: Decimal
+    contract_size: Decimal
+    vol_min: Decimal
+    vol_max: Decimal
+    vol_step: Decimal
+    stops_level: int
+    profit_currency: str
+    bid: Decimal
+    ask: Decimal
+
+
+class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at: int
+
+
+class PositionFacts(Position, frozen=True, kw_only=True):
+    """A position with its value now."""
+
+    price_current: Decimal = ZERO
+    profit: Decimal = ZERO
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows are asked for; what is None does not matter.
+
+    :ivar position: a position's identifier
+    :ivar after: deals with a higher ticket only
+    :ivar limit: at most this many, the oldest first
+    """
+
+    account: str
+    symbol: str | None = None
+    side: Side | None = None
+    magic: int | None = None
+    ticket: int | None = None
+    order: int | None = None
+    position: int | None = None
+    after: int = 0
+    limit: int | None = None
+
+    def takes_position(self, p: Position) -> bool:
+        return (
+            self.symbol in (None, p.symbol)
+            and self.side in (None, p.side)
+            and self.magic in (None, p.magic)
+            and self.ticket in (None, p.ticket)
+            and self.position in (None, p.identifier)
+        )
+
+    def takes_order(self, o: Order) -> bool:
+        return (
+            self.symbol in (None, o.symbol)
+            and self.side in (None, o.type.side)
+            and self.magic in (None, o.magic)
+            and self.ticket in (None, o.ticket)
+            and self.position in (None, o.position_id)
+        )
+
+    def takes_deal(self, d: Deal) -> bool:
+        return (
+            d.ticket > self.after
+            and self.symbol in (None, d.symbol)
+            and self.magic in (None, d.magic)
+            and self.ticket in (None, d.ticket)
+            and self.order in (None, d.order)
+            and self.position in (None, d.position)
+        )
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """Test control: hold ``symbol`` (without suffix) at a price; ``bid`` None lets it walk again."""
+
+    symbol: str
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+
+
+class Liquidity(msgspec.Struct, frozen=True, kw_only=True):
+    """Test control: most lots one market order gets on ``symbol``; None is without limit."""
+
+    symbol: str
+    volume: Decimal | None = None

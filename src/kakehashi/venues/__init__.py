@@ -1,0 +1,1 @@
+"""The venues: their words inside, ours outside."""

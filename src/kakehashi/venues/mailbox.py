@@ -1,0 +1,328 @@
+"""The mailbox's words: what an EA that polls reads and writes. The only place that knows them.
+
+The field order, the compact JSON and the absence of nested values inside an item are part of the contract: the EA in the
+field searches for literal text and cuts items at the first ``}`` (facts: wire contract, parser trap).
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from kakehashi.domain.errors import Malformed, Rejected
+from kakehashi.domain.messages import AccountReport, Deal, OrderReported
+from kakehashi.domain.orders import Happening, Op, Order
+from kakehashi.domain.values import MAX_AMOUNT, ZERO, Instrument, Millis, Quote, Side
+from kakehashi.domain.views import BrokerPosition
+
+MAX_KEYS = 200
+MAX_KEY_LENGTH = 200
+STATUSES = {
+    "filled": Happening.FILLED,
+    "partial": Happening.FILLED_PART,
+    "placed": Happening.PLACED,
+    "done": Happening.DONE,
+    "rejected": Happening.REJECTED,
+    "nack": Happening.NACKED,
+    "taken": Happening.TAKEN,
+}
+
+
+def action(order: Order) -> str:
+    """The word the EA acts on: BUY, SELL, CLOSE, CLOSE_PARTIAL; an order it must not trade has its operation's name."""
+    return order.side.value if order.op is Op.OPEN else order.op.value
+
+
+def item(order: Order) -> dict[str, Any]:
+    """One poll item, fields in the order the contract says. Prices and volumes are JSON numbers."""
+    return {
+        "id": order.id,
+        "key": order.key,
+        "timestamp": order.created_at,
+        "symbol": order.symbol,
+        "signal": order.signal,
+        "action": action(order),
+        "volume": _number(order.volume),
+        "volume_ratio": _number(order.volume_ratio),
+        "timeframe": order.timeframe,
+        "bar_time": order.bar_time,
+        "price": _number(order.price if order.price is not None else order.alert_price),
+        "op": order.op.value,
+        "side": order.side.value,
+        "ticket": order.target,
+        "sl": _number(order.sl),
+        "tp": _number(order.tp),
+        "magic": str(order.magic),
+        "attempt": order.attempt,
+        "expires_at": order.expires_at,
+        "expect_vol": _number(order.expect_vol),
+        "opened_before": order.opened_before,
+        "kind": order.kind.value,
+        "comment": order.comment[:16],
+    }
+
+
+def poll_answer(orders: tuple[Order, ...]) -> bytes:
+    """The whole answer, compact: ``{"items":[...],"cursor":null}``."""
+    return msgspec.json.encode({"items": [item(o) for o in orders], "cursor": None})
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+class AckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What an EA says became of one delivery."""
+
+    key: str
+    status: str
+    ticket: str | int = ""
+    order: str | int = ""
+    deal: str | int = ""
+    volume: Decimal | None = None
+    price: Decimal | None = None
+    retcode: int | None = None
+    message: str = ""
+    profit: Decimal | None = None
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True):
+    """``POST /api/ack``. ``keys`` alone means "taken, result unknown" (the legacy contract)."""
+
+    account: str = ""
+    instance: str = ""
+    keys: tuple[str, ...] = ()
+    results: tuple[AckResult, ...] = ()
+
+
+def read_ack(body: bytes) -> Ack:
+    """:raises Malformed: with the field, what came and what was expected"""
+    ack = _decode(body, Ack)
+    if len(ack.keys) + len(ack.results) > MAX_KEYS:
+        raise Malformed("TOO_MANY_KEYS", f"at most {MAX_KEYS} keys in one ack", value=len(ack.keys) + len(ack.results))
+    for key in (*ack.keys, *(r.key for r in ack.results)):
+        if not key or len(key) > MAX_KEY_LENGTH:
+            raise Malformed("BAD_KEY", f"a key has 1 to {MAX_KEY_LENGTH} characters", value=key[:80])
+    for result in ack.results:
+        if result.status not in STATUSES:
+            raise Malformed("BAD_STATUS", f"status must be one of {', '.join(STATUSES)}", value=result.status[:80])
+        for amount in (result.volume, result.price, result.profit):
+            _bounded(amount)
+    return ack
+
+
+def reported(ack: Ack, *, account: str, at: Millis) -> tuple[OrderReported, ...]:
+    """The ack as events, in the order sent."""
+    bare = tuple(OrderReported(at=at, account=account, order=k, happening=Happening.TAKEN) for k in ack.keys)
+    told = tuple(
+        OrderReported(
+            at=at,
+            account=account,
+            order=r.key,
+            happening=STATUSES[r.status],
+            volume=r.volume or ZERO,
+            price=r.price,
+            ticket=str(r.ticket or r.order or ""),
+            deal=str(r.deal or ""),
+            retcode=r.retcode,
+            code="VENUE_REJECTED" if r.status == "rejected" else "",
+            message=r.message[:500],
+            profit=r.profit or ZERO,
+        )
+        for r in ack.results
+    )
+    return bare + told
+
+
+class _Position(msgspec.Struct, kw_only=True):
+    ticket: str | int
+    symbol: str
+    side: str
+    volume: Decimal
+    open: Decimal
+    ident: str | int = ""
+    sl: Decimal = ZERO
+    tp: Decimal = ZERO
+    magic: str | int = 0
+    opened: int | None = None
+    profit: Decimal = ZERO
+
+
+class _Symbol(msgspec.Struct, kw_only=True):
+    symbol: str
+    digits: int | None = None
+    point: Decimal | None = None
+    tick_size: Decimal | None = None
+    tick_value: Decimal | None = None
+    contract_size: Decimal | None = None
+    vol_min: Decimal | None = None
+    vol_max: Decimal | None = None
+    vol_step: Decimal | None = None
+    stops_level: int = 0
+    profit_currency: str = ""
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+
+
+class _Deal(msgspec.Struct, kw_only=True):
+    ticket: str | int
+    symbol: str
+    side: str
+    entry: str
+    volume: Decimal
+    price: Decimal
+    time: int
+    order: str | int = ""
+    position: str | int = ""
+    profit: Decimal = ZERO
+    swap: Decimal = ZERO
+    commission: Decimal = ZERO
+    reason: str = ""
+    magic: str | int = 0
+
+
+class _Report(msgspec.Struct, kw_only=True):
+    account: str = ""
+    instance: str = ""
+    server: str = ""
+    login: str | int = ""
+    trade_mode: str = ""
+    margin_mode: str = ""
+    currency: str = ""
+    balance: Decimal | None = None
+    equity: Decimal | None = None
+    credit: Decimal = ZERO
+    positions: tuple[_Position, ...] | None = None
+    symbols: tuple[_Symbol, ...] = ()
+    deals: tuple[_Deal, ...] = ()
+
+
+def read_report(body: bytes, *, account: str, at: Millis) -> AccountReport:
+    """``POST /api/report`` in our words.
+
+    :param account: whose token sent it; a report that names another is refused
+    :raises Malformed: a number that is not finite or out of bounds, an unknown side, a field of the wrong type
+    """
+    raw = _decode(body, _Report)
+    for amount in (raw.balance, raw.equity, raw.credit):
+        _bounded(amount)
+    if raw.account and raw.account != account:
+        raise Rejected("FORBIDDEN", "this token is not of that account's EA")
+    positions = None if raw.positions is None else tuple(_position(account, p) for p in raw.positions)
+    return AccountReport(
+        at=at,
+        account=account,
+        instance=raw.instance,
+        server=raw.server,
+        login=str(raw.login),
+        trade_mode=raw.trade_mode.lower(),
+        margin_mode=raw.margin_mode.lower(),
+        currency=raw.currency,
+        balance=raw.balance,
+        equity=raw.equity,
+        credit=raw.credit,
+        positions=positions,
+        instruments=tuple(i for s in raw.symbols if (i := _instrument(s)) is not None),
+        quotes={
+            s.symbol: Quote(bid=_bounded(s.bid), ask=_bounded(s.ask), at=at)
+            for s in raw.symbols
+            if s.bid is not None and s.ask is not None and s.bid > 0
+        },
+        deals=tuple(_deal(d) for d in raw.deals),
+    )
+
+
+def _position(account: str, raw: _Position) -> BrokerPosition:
+    for amount in (raw.volume, raw.open, raw.sl, raw.tp, raw.profit):
+        _bounded(amount)
+    return BrokerPosition(
+        account=account,
+        ident=str(raw.ident or raw.ticket),
+        ticket=str(raw.ticket),
+        symbol=raw.symbol,
+        side=_side(raw.side),
+        volume=raw.volume,
+        open_price=raw.open,
+        sl=raw.sl,
+        tp=raw.tp,
+        magic=_integer(raw.magic),
+        opened_at=raw.opened,
+        profit=raw.profit,
+    )
+
+
+def _instrument(raw: _Symbol) -> Instrument | None:
+    """A specification where all of it was sent; there is no built-in table to fill gaps from (NO_SPEC)."""
+    steps = (raw.point, raw.tick_size, raw.tick_value, raw.contract_size, raw.vol_min, raw.vol_max, raw.vol_step)
+    if raw.digits is None or any(s is None or not _bounded(s) > 0 for s in steps):
+        return None
+    point, tick_size, tick_value, contract_size, vol_min, vol_max, vol_step = (s or ZERO for s in steps)
+    return Instrument(
+        symbol=raw.symbol,
+        digits=min(max(raw.digits, 0), 12),
+        point=point,
+        tick_size=tick_size,
+        tick_value=tick_value,
+        contract_size=contract_size,
+        vol_min=vol_min,
+        vol_max=vol_max,
+        vol_step=vol_step,
+        stops_level=raw.stops_level,
+        profit_currency=raw.profit_currency,
+    )
+
+
+def _deal(raw: _Deal) -> Deal:
+    for amount in (raw.volume, raw.price, raw.profit, raw.swap, raw.commission):
+        _bounded(amount)
+    return Deal(
+        ticket=str(raw.ticket),
+        order=str(raw.order),
+        position=str(raw.position),
+        symbol=raw.symbol,
+        side=_side(raw.side),
+        entry=raw.entry.upper(),
+        volume=raw.volume,
+        price=raw.price,
+        time=raw.time,
+        profit=raw.profit,
+        swap=raw.swap,
+        commission=raw.commission,
+        reason=raw.reason.upper(),
+        magic=_integer(raw.magic),
+    )
+
+
+def _side(word: str) -> Side:
+    match word.upper():
+        case "B" | "BUY" | "LONG":
+            return Side.BUY
+        case "S" | "SELL" | "SHORT":
+            return Side.SELL
+    raise Malformed("BAD_SIDE", "side must be BUY or SELL", value=word[:40])
+
+
+def _integer(value: str | int) -> int:
+    try:
+        return int(value or 0)
+    except ValueError:
+        raise Malformed("BAD_NUMBER", "magic must be a whole number", value=str(value)[:40]) from None
+
+
+def _bounded(amount: Decimal | None) -> Decimal:
+    """The amount, finite and within MAX_AMOUNT; None counts as zero."""
+    if amount is None:
+        return ZERO
+    if not amount.is_finite() or abs(amount) > MAX_AMOUNT:
+        raise Malformed("NUMBER_OUT_OF_RANGE", f"numbers are finite and at most {MAX_AMOUNT:f}", value=str(amount)[:40])
+    return amount
+
+
+_T = Any
+
+
+def _decode(body: bytes, kind: Any) -> _T:
+    try:
+        return msgspec.json.decode(body, type=kind, strict=False)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise Malformed("BAD_JSON", str(e), hint="see docs: connect your EA by polling") from None
