@@ -9,10 +9,10 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench soak lock clean
+.PHONY: help install demo test lint format bench soak env-example lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## create .venv with everything, pinned by hash
 
@@ -49,6 +49,9 @@ bench: $(STAMP) ## measure alerts/s and latencies on this machine
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
 	$(BIN)/pytest -m soak --timeout 0
+
+env-example: $(STAMP) ## write .env.example from the settings
+	$(BIN)/kakehashi config env-example > .env.example
 
 lock: $(STAMP) ## pin again from requirements/*.in (needs uv)
 	cd requirements && for name in runtime dev uv; do \

@@ -26,6 +26,24 @@ class Command(NamedTuple):
 
 
 COMMANDS: Final[Mapping[str, Command]] = {
+    "up": Command("kakehashi.cli.run:up", "Run everything on this machine.", "このマシンで全体を起動。"),
+    "run": Command("kakehashi.cli.run:run", "Run one role.", "役割を一つ起動。"),
+    "status": Command("kakehashi.cli.run:status", "Whether the hub answers.", "ハブの状態。"),
+    "send": Command("kakehashi.cli.run:send", "Fire a test alert.", "テストアラートを送信。"),
+    "trace": Command("kakehashi.cli.lists:trace", "Every hop of one signal.", "一つのシグナルの全経路。"),
+    "signals": Command("kakehashi.cli.lists:signals", "Alerts received.", "受信したアラート。"),
+    "orders": Command("kakehashi.cli.lists:orders", "Orders and their states.", "注文と状態。"),
+    "fills": Command("kakehashi.cli.lists:fills", "What was executed.", "約定。"),
+    "positions": Command("kakehashi.cli.lists:positions", "Open positions.", "ポジション。"),
+    "accounts": Command("kakehashi.cli.desk:accounts", "The accounts that orders go to.", "発注先の口座。"),
+    "symbols": Command("kakehashi.cli.desk:symbols", "Broker symbols and pips.", "シンボル対応と pip。"),
+    "routes": Command("kakehashi.cli.desk:routes", "Which alerts go where.", "アラートの振り分け。"),
+    "token": Command("kakehashi.cli.desk:token", "Tokens for the doors.", "トークン。"),
+    "kill": Command("kakehashi.cli.desk:kill", "The kill switch.", "キルスイッチ。"),
+    "dlq": Command("kakehashi.cli.desk:dlq", "Dead letters.", "デッドレター。"),
+    "db": Command("kakehashi.cli.desk:db", "The store.", "ストア。"),
+    "ea": Command("kakehashi.cli.ea:ea", "The simulated EA.", "模擬 EA。"),
+    "demo": Command("kakehashi.cli.demo:demo", "The main job, before your eyes.", "デモ。"),
     "config": Command(
         "kakehashi.cli.config:config", "Show, check and explain the settings.", "設定の表示・検査・説明。"
     ),
@@ -87,7 +105,7 @@ def cli() -> None:
     """
 
 
-def run(args: Sequence[str]) -> int:
+def execute(args: Sequence[str]) -> int:
     """Run one command line; its exit code."""
     as_json = "--json" in args
     try:
@@ -112,4 +130,4 @@ def run(args: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """The entry point of the ``kakehashi`` command."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 import difflib
 import platform
+import re
 from typing import Any
 
 import click
@@ -38,6 +39,11 @@ def explain(code: str) -> dict[str, Any]:
     return {
         "code": found.code,
         "http": found.http,
-        "text": found.ja if japanese else found.en,
-        "fix": found.fix_ja if japanese else found.fix_en,
+        "text": _with_blanks(found.ja if japanese else found.en),
+        "fix": _with_blanks(found.fix_ja if japanese else found.fix_en),
     }
+
+
+def _with_blanks(text: str) -> str:
+    """Where a real refusal would name its own values."""
+    return re.sub(r"\{\w+\}", "…", text)

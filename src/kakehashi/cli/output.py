@@ -1,4 +1,4 @@
-"""How every command speaks: data on stdout (a table, or one JSON object), talk on stderr, an exit code that says which kind.
+"""How every command speaks: data on stdout (a table, or one JSON object), talk on stderr, and an exit code.
 
 A command is a function, sync or async, that returns its data and raises
 :class:`~kakehashi.domain.errors.KakehashiError`; :func:`command_output` does the rest::
@@ -9,20 +9,18 @@ A command is a function, sync or async, that returns its data and raises
     async def list_orders(limit: int) -> list[dict[str, object]]: ...
 """
 
-import asyncio
 import functools
 import inspect
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import click
-import msgspec
 
-from kakehashi.domain.codes import CODES
 from kakehashi.domain.errors import (
     IllegalTransition,
     KakehashiError,
@@ -31,6 +29,9 @@ from kakehashi.domain.errors import (
     Rejected,
     Unavailable,
 )
+
+if TYPE_CHECKING:
+    from kakehashi.domain.codes import Code
 
 Lang: TypeAlias = Literal["en", "ja"]
 _LANG: Final = "kakehashi.lang"
@@ -74,7 +75,7 @@ _BY_REMEDY: Final[tuple[tuple[type[KakehashiError], ExitCode], ...]] = (
 )
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(NamedTuple):
     """Data together with an exit code, for a command whose bad news is still its result (demo, config check)."""
 
     data: Any
@@ -85,7 +86,7 @@ def exit_code(error: KakehashiError) -> ExitCode:
     """By the code where it says enough, then by the HTTP status it carries, then by the class (the remedy)."""
     if error.code in _BY_CODE:
         return _BY_CODE[error.code]
-    code = CODES.get(error.code)
+    code = _code(error.code)
     if code is not None and code.http in _BY_HTTP:
         return _BY_HTTP[code.http]
     return next((found for kind, found in _BY_REMEDY if isinstance(error, kind)), ExitCode.ERROR)
@@ -138,6 +139,8 @@ def command_output(
                 set_language(ctx, lang)
             result = function(*args, **options)
             if inspect.iscoroutine(result):
+                import asyncio
+
                 result = asyncio.run(result)
             answer = result if isinstance(result, Answer) else Answer(result)
             if as_json:
@@ -154,18 +157,29 @@ def command_output(
 def fail(error: Exception, *, as_json: bool) -> int:
     """Report an error where it belongs; the exit code for it."""
     known = _as_known(error)
-    code = CODES.get(known.code)
+    code = _code(known.code)
     lang = language()
-    hint = known.hint or ((code.fix_ja if lang == "ja" else code.fix_en) if code else "")
+    hint = known.hint or _remedy(code, lang)
     if as_json:
         _print_json({"ok": False, "error": {"code": known.code, "message": known.message, "hint": hint}})
         return exit_code(known)
     say(f"{'エラー' if lang == 'ja' else 'error'}: {known.code}: {known.message}")
-    if lang == "ja" and code:
+    if lang == "ja" and code and "{" not in code.ja:  # a text with blanks says less than the message
         say(f"       {code.ja}")
     if hint:
         say(f"{'対処' if lang == 'ja' else 'hint'}: {hint}")
     return exit_code(known)
+
+
+def _code(name: str) -> "Code | None":
+    from kakehashi.domain.codes import CODES
+
+    return CODES.get(name)
+
+
+def _remedy(code: "Code | None", lang: Lang) -> str:
+    fix = (code.fix_ja if lang == "ja" else code.fix_en) if code else ""
+    return re.sub(r"\{\w+\}", "…", fix)
 
 
 def _as_known(error: Exception) -> KakehashiError:
@@ -186,10 +200,14 @@ def _as_known(error: Exception) -> KakehashiError:
 
 
 def _print_json(value: object) -> None:
+    import msgspec
+
     click.echo(msgspec.json.encode(value, enc_hook=str))
 
 
 def _print_for_a_person(data: Any, columns: Sequence[str], human: Callable[[Any], str] | None) -> None:
+    import msgspec
+
     if human is not None:
         click.echo(human(data))
         return
@@ -234,6 +252,8 @@ def _width(text: str) -> int:
 
 
 def _cell(value: Any) -> str:
+    import msgspec
+
     if value is None:
         return ""
     if isinstance(value, bool):

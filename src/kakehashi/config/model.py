@@ -287,14 +287,14 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    store: StoreSettings = StoreSettings()
-    hub: HubSettings = HubSettings()
-    ingest: IngestSettings = IngestSettings()
-    mailbox: MailboxSettings = MailboxSettings()
-    ttl: TtlSettings = TtlSettings()
-    risk: RiskSettings = RiskSettings()
-    broker: BrokerSettings = BrokerSettings()
-    log: LogSettings = LogSettings()
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    hub: HubSettings = Field(default_factory=HubSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    mailbox: MailboxSettings = Field(default_factory=MailboxSettings)
+    ttl: TtlSettings = Field(default_factory=TtlSettings)
+    risk: RiskSettings = Field(default_factory=RiskSettings)
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
 
 
 def setting_fields() -> Iterator[tuple[str, FieldInfo]]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kakehashi.domain.codes import Code
+from kakehashi.domain.code import Code
 
 
 def _code(code: str, http: int, en: str, ja: str, fix_en: str, fix_ja: str) -> Code:

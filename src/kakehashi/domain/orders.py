@@ -130,6 +130,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     :ivar seq: the command number within the installation; ``magic`` carries it (R18)
     :ivar symbol: the broker's name
+    :ivar side: of an entry its own, of an exit the position's; None is either
     :ivar volume: lots; None leaves it to the executor (only where the account never reported)
     :ivar volume_ratio: share of the current volume a CLOSE_PARTIAL closes
     :ivar target: the position's identifier an exit means, or empty
@@ -148,7 +149,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str
     op: Op
     symbol: str
-    side: Side
     magic: int
     created_at: Millis
     expires_at: Millis
@@ -158,6 +158,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     bar_time: Millis | None = None
     alert_price: Price | None = None
     signal_symbol: str = ""
+    side: Side | None = None
     kind: OrderKind = OrderKind.MARKET
     volume: Lots | None = None
     volume_ratio: Lots | None = None
@@ -203,7 +204,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
     account: str
     symbol: str
-    side: Side
+    side: Side | None
     op: Op
     volume: Lots
     price: Price

@@ -85,7 +85,9 @@ def _pending_price(
     return _rounded(market + away * _distance(Level(unit, level.value), market, alert, view, symbol), view)
 
 
-def levels_of(alert: Alert, side: Side, rules: RouteRules, view: AccountView, *, symbol: str, entry: Price | None) -> Levels:
+def levels_of(
+    alert: Alert, side: Side, rules: RouteRules, view: AccountView, *, symbol: str, entry: Price | None
+) -> Levels:
     """Stop and targets of an entry. What the alert sends wins; a sent 0 means none, which is not "not sent".
 
     :raises Refused: STOP_REQUIRED, STOPS_TOO_CLOSE, STOPS_WRONG_SIDE, NO_QUOTE, NO_SPEC, NO_ATR

@@ -51,9 +51,6 @@ class Book:
     def all_live(self) -> Iterator[Order]:
         return (o for orders in self._live.values() for o in orders.values() if o.state is not State.DEAD)
 
-    def has_live(self, account: str) -> bool:
-        return any(True for _ in self.live(account))
-
     def waiters(self, order_id: str) -> tuple[Order, ...]:
         """Who waited for an order that has just ended; they are told once."""
         found = (self.get(w) for w in self._waiters.pop(order_id, ()))

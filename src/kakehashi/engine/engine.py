@@ -52,7 +52,6 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     prefix: int
     max_attempts: int = 5
     stale_ms: int = 30_000
-    backlog: int = 1_000
 
 
 class Engine:
@@ -154,49 +153,57 @@ class Engine:
         for route in self._matching(signal):
             for account in route.accounts:
                 legs.append(self._leg(signal, route, account, event.at))
-        status = next((s for s in ("queued", "dry_run") if any(leg.status == s for leg in legs)), "refused")
+        status = next((s for s in ("queued", "dry_run", "satisfied") if any(leg.status == s for leg in legs)), "refused")
         code = "" if status != "refused" else next((leg.code for leg in legs if leg.code), "NO_ROUTE")
         self._out.heard = Heard(
             signal=signal, status=status, code=code, legs=tuple(legs), idem_until=event.idem_until
         )
 
     def _matching(self, signal: Signal) -> Iterable[Route]:
-        for route in self.routes.values():
-            wanted = not route.strategy or route.strategy == signal.strategy
-            if route.enabled and wanted and (not route.symbols or signal.alert.symbol in route.symbols):
+        """A strategy named like a route is that route's own; any other goes wherever it is taken."""
+        own = self.routes.get(signal.strategy)
+        for route in (own,) if own is not None else self.routes.values():
+            if route.takes(signal.strategy, signal.alert.symbol):
                 yield route
 
     def _leg(self, signal: Signal, route: Route, name: str, at: int) -> Leg:
         account = self.accounts.get(name)
         if account is None:
             return Leg(route=route.name, account=name, status="refused", code="UNKNOWN_ACCOUNT")
-        if sum(1 for _ in self.book.live(name)) >= self.settings.backlog:
-            return Leg(route=route.name, account=name, status="refused", code="BACKLOG")
         symbol = account.broker_symbol(signal.alert.symbol)
         view = self._view(account, symbol, at)
         memory = self.memories.get(memory_key(route.name, name, symbol), RouteMemory())
         decision = decide(signal, route, view, memory, at=at, symbol=symbol)
-        if decision.code and not decision.intents:
+        if decision.refused:
             return Leg(
                 route=route.name, account=name, status="refused", code=decision.code,
                 notes=decision.notes, detail=dict(decision.values),
             )  # fmt: skip
         if route.dry_run:
-            wanted = tuple(f"{i.op} {i.side} {i.volume} {i.symbol}" for i in decision.intents)
+            wanted = tuple(f"{i.op} {i.side or ''} {i.volume} {i.symbol}" for i in decision.intents)
             return Leg(route=route.name, account=name, status="dry_run", notes=(*decision.notes, *wanted))
         orders = self._carry_out(decision, signal, route, account, at)
-        key = memory_key(route.name, name, symbol)
-        self._remember(route.name, name, symbol, after_target(self.memories.get(key, memory), signal, at))
+        if decision.target is not None:
+            key = memory_key(route.name, name, symbol)
+            taken = after_target(self.memories.get(key, memory), decision.target, signal, at)
+            self._remember(route.name, name, symbol, taken)
+        if decision.pause is not None:
+            self.routes[route.name] = msgspec.structs.replace(route, enabled=not decision.pause)
+            self._out.paused[route.name] = decision.pause
         return Leg(
-            route=route.name, account=name, status="queued", orders=tuple(o.id for o in orders), notes=decision.notes
+            route=route.name,
+            account=name,
+            status="queued" if orders or decision.cancels else "satisfied",
+            code=decision.code,
+            orders=tuple(o.id for o in orders),
+            notes=decision.notes,
         )
 
     def _carry_out(
         self, decision: Decision, signal: Signal, route: Route, account: Account, at: int
     ) -> Sequence[Order]:
-        for intent in decision.intents:
-            for cancelled in intent.cancels:
-                self._happen_if_queued(cancelled, at, code="SUPERSEDED")
+        for cancelled in decision.cancels:
+            self._happen_if_queued(cancelled, at, code="SUPERSEDED")
         orders: list[Order] = []
         for intent in decision.intents:
             earlier = tuple(o.id for o in orders if not o.is_entry) if intent.waits else ()

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from kakehashi.domain.alerts import Target
 from kakehashi.domain.orders import Order
 from kakehashi.domain.values import Millis
 from kakehashi.domain.views import RouteMemory, Signal
@@ -21,10 +22,7 @@ def after_entry(memory: RouteMemory | None, order: Order, at: Millis) -> RouteMe
     return msgspec.structs.replace(memory, entries=(*recent, at), last_entry=(order.side, order.volume, at))
 
 
-def after_target(memory: RouteMemory, signal: Signal, at: Millis) -> RouteMemory | None:
-    """The memory once a target was taken; None where the signal carries none."""
-    target = signal.alert.target
-    if target is None:
-        return None
+def after_target(memory: RouteMemory, target: Target, signal: Signal, at: Millis) -> RouteMemory:
+    """The memory once a target was taken."""
     fired_at = signal.alert.fired_at or signal.alert.bar_time or at
     return msgspec.structs.replace(memory, target=target, target_fired_at=fired_at, closed_by_other=False)

@@ -1,7 +1,5 @@
 """What one event changed: the caller writes it in one transaction, and only then acts on it."""
 
-from typing import Any
-
 import msgspec
 
 from kakehashi.domain.messages import Recorded
@@ -29,7 +27,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     memories: dict[str, RouteMemory] = {}
     heard: Heard | None = None
     offered: tuple[Order, ...] = ()
-    answer: dict[str, Any] = {}
+    paused: dict[str, bool] = {}
+    """Routes an alert paused (True) or resumed."""
     alerts: list[tuple[str, str, str]] = []
     """(code, subject, text) of what a person should be told."""
 

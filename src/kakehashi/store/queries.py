@@ -137,6 +137,19 @@ def owned(owner: str, holder: str) -> Rejected:
     return Rejected("OWNED", f"{owner} is held by {holder or 'another process'}", hint="stop it first, or let it work")
 
 
+def unstorable(error: Exception) -> Rejected:
+    return Rejected("UNSTORABLE_ROW", f"the database does not take a value: {error}", value=str(error))
+
+
+def schema_outdated(found: str, needed: str) -> Rejected:
+    return Rejected(
+        "SCHEMA_OUTDATED",
+        f"the store is at revision {found}, this version needs {needed}",
+        hint="kakehashi db upgrade",
+        value=found,
+    )
+
+
 class AuditHead(msgspec.Struct, frozen=True):
     """Where the chain ends now."""
 

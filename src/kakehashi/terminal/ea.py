@@ -14,7 +14,7 @@ import msgspec
 
 from kakehashi.domain.errors import KakehashiError, OutcomeUnknown, Unavailable
 from kakehashi.terminal.client import BrokerClient
-from kakehashi.terminal.core.words import ZERO, MarginMode, Retcode
+from kakehashi.terminal.core.words import ZERO, MarginMode
 from kakehashi.terminal.executor import Executor
 from kakehashi.terminal.journal import ExecutionJournal, Note, Step
 from kakehashi.terminal.mailbox import Batch, Done, Item, build_report
@@ -115,7 +115,7 @@ class MockEa:
                 await self.turn()
                 pause = self.config.poll_s
             except (httpx.HTTPError, Unavailable, OutcomeUnknown, msgspec.DecodeError) as e:
-                _log.warning("EA %s on %s: %s", self.config.instance, self.config.account, e or repr(e))
+                _log.warning("EA %s on %s: %s", self.config.instance, self.config.account, repr(e))
                 pause = min(max(pause, 0.1) * 2, _LONGEST_PAUSE_S)
                 logged_in = False
             await asyncio.sleep(pause)
@@ -125,8 +125,8 @@ class MockEa:
 
         :raises EaDied: a fault knob says so
         """
-        items = [*self._unresolved.values(), *await self.poll()]
-        for item in items:
+        items = self._unresolved | {item.id: item for item in await self.poll()}
+        for item in items.values():
             await self._handle(item)
         await self.acknowledge()
         if not self.config.legacy and (items or time.monotonic() >= self._report_due):
@@ -220,10 +220,6 @@ class MockEa:
         look_first = not c.legacy and (begun or item.attempt > 1)
         if c.latency_ms:
             await asyncio.sleep(c.latency_ms / 1000)
-        if not begun and item.expires_at is not None and time.time_ns() // 1_000_000 >= item.expires_at:
-            if not look_first:
-                expired = int(Retcode.INVALID_EXPIRATION)
-                return Done(key=item.key, status="rejected", retcode=expired, message="EXPIRED on arrival")
         if c.reject is not None:
             return Done(key=item.key, status="rejected", retcode=c.reject, message="refused by a fault knob")
         if known is None:
@@ -232,8 +228,13 @@ class MockEa:
         def sending(volume: Decimal) -> None:
             self._note(item.id, Step.SENT, planned=volume)
 
-        planned = known.planned if known else None
-        done = await self._executor.perform(item, sending, look_first=look_first, planned=planned)
+        done = await self._executor.perform(
+            item,
+            sending,
+            look_first=look_first,
+            planned=known.planned if known else None,
+            expired=item.expires_at is not None and time.time_ns() // 1_000_000 >= item.expires_at,
+        )
         self._sends += 1
         if self._sends == c.die_after_send:
             raise EaDied(f"{item.id} was executed, its result is on no record")

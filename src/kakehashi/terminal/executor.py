@@ -45,15 +45,20 @@ class Executor:
         self._default_lot = default_lot
         self._close_foreign = close_foreign
 
-    async def perform(self, item: Item, sending: Sending, *, look_first: bool, planned: Decimal | None) -> Done:
+    async def perform(
+        self, item: Item, sending: Sending, *, look_first: bool, planned: Decimal | None, expired: bool = False
+    ) -> Done:
         """Carry out a command, or finish one that was begun.
 
         :param look_first: it may have been sent before: ask the broker by magic before acting
         :param planned: the lots it set out to trade then, where that is known
+        :param expired: past its time: say what an earlier attempt did, begin nothing
         :raises Unavailable: the broker cannot be reached; nothing was sent
         :raises OutcomeUnknown: a request was sent and not answered
         """
         before = await self._deals(item) if look_first and item.number else []
+        if expired and not before:
+            return await self._too_late(item, look_first=look_first)
         match item.does:
             case "OPEN":
                 return await self._open(item, before, sending)
@@ -68,13 +73,28 @@ class Executor:
             case other:
                 return Done(key=item.key, status="rejected", message=f"unknown operation {other}")
 
+    async def _too_late(self, item: Item, *, look_first: bool) -> Done:
+        """An expired command without deals: an earlier attempt may still have placed or changed something."""
+        if look_first and item.does == "PENDING" and item.number and (found := await self._placed(item)):
+            return found
+        if look_first and item.does == "CANCEL":
+            return await self._cancel(item, lambda _: None)  # sent before: taking it back again lowers risk only
+        if look_first and item.does == "MODIFY":
+            levels = [(p.sl, p.tp) for p in await self._targets(item)]
+            if levels and all(item.sl in (None, sl) and item.tp in (None, tp) for sl, tp in levels):
+                return Done(key=item.key, status="done", ticket=item.ticket or "")
+        late = int(Retcode.INVALID_EXPIRATION)
+        return Done(key=item.key, status="rejected", retcode=late, message="EXPIRED before it was executed")
+
     async def _open(self, item: Item, before: Sequence[Deal], sending: Sending) -> Done:
         volume = item.volume or self._default_lot
         if before:
             return _executed(item, before, volume)
         sending(volume)
         side = _side(item.side or item.action)
-        request = self._request(item, TradeAction.DEAL, type=OrderType(side.value), volume=volume, filling=Filling.IOC)
+        request = self._request(
+            item, TradeAction.DEAL, order_type=OrderType(side.value), volume=volume, filling=Filling.IOC
+        )
         result = await self._broker.order_send(self._account, request)
         if result.retcode not in _SUCCESS:
             return _refused(item, result)
@@ -88,7 +108,7 @@ class Executor:
             return found
         sending(volume)
         kind = OrderType(f"{_side(item.side or item.action)}_{item.kind}")
-        request = self._request(item, TradeAction.PENDING, type=kind, volume=volume, price=item.price or ZERO)
+        request = self._request(item, TradeAction.PENDING, order_type=kind, volume=volume, price=item.price or ZERO)
         result = await self._broker.order_send(self._account, request)
         if result.retcode not in _SUCCESS:
             return _refused(item, result)
@@ -248,7 +268,7 @@ class Executor:
         item: Item,
         action: TradeAction,
         *,
-        type: OrderType,
+        order_type: OrderType,
         volume: Decimal,
         price: Decimal = ZERO,
         filling: Filling | None = None,
@@ -256,7 +276,7 @@ class Executor:
         return Request(
             action=action,
             symbol=item.symbol,
-            type=type,
+            type=order_type,
             volume=volume,
             price=price,
             sl=item.sl or ZERO,

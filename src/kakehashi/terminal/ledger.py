@@ -148,7 +148,8 @@ def _restore_book(broker: Broker, line: BookLine) -> None:
     book.balance = line.balance
     book.positions = {p.ticket: p for p in line.positions}
     book.orders = {o.ticket: o for o in line.orders}
-    book.deals += line.deals
+    for deal in line.deals:
+        book.remember(deal)
     book.done += line.done
     book.changed = False
 

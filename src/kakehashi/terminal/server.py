@@ -19,7 +19,7 @@ import msgspec
 
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.core.words import AccountSpec, Request, Symbol
+from kakehashi.terminal.core.words import AccountSpec, Deal, Request, Symbol
 from kakehashi.terminal.ledger import Ledger
 from kakehashi.terminal.wire import (
     MAX_LINE,
@@ -64,7 +64,7 @@ class TradeServer:
             "quote": self._quote,
             "positions": self._positions,
             "orders": lambda p: self._rows(p, lambda b: b.orders.values(), Filter.takes_order),
-            "history_deals": lambda p: self._rows(p, lambda b: b.deals, Filter.takes_deal),
+            "history_deals": self._history_deals,
             "history_orders": lambda p: self._rows(p, lambda b: b.done, Filter.takes_order),
             "order_send": self._order_send,
             "set_price": self._set_price,
@@ -150,6 +150,11 @@ class TradeServer:
     def _rows(self, params: dict[str, Any], rows: Callable[[Book], Any], takes: Callable[[Filter, Any], bool]) -> Any:
         wanted = msgspec.convert(params, Filter, strict=False)
         return [row for row in rows(self._book(params)) if takes(wanted, row)][: wanted.limit]
+
+    def _history_deals(self, params: dict[str, Any]) -> list[Deal]:
+        wanted = msgspec.convert(params, Filter, strict=False)
+        among = self._book(params).deals_among(order=wanted.order, magic=wanted.magic, after=wanted.after)
+        return [deal for deal in among if wanted.takes_deal(deal)][: wanted.limit]
 
     def _order_send(self, params: dict[str, Any]) -> Any:
         request = msgspec.convert(params.get("request"), Request, strict=False)

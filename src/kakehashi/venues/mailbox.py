@@ -30,7 +30,7 @@ STATUSES = {
 
 def action(order: Order) -> str:
     """The word the EA acts on: BUY, SELL, CLOSE, CLOSE_PARTIAL; an order it must not trade has its operation's name."""
-    return order.side.value if order.op is Op.OPEN else order.op.value
+    return order.side.value if order.op is Op.OPEN and order.side is not None else order.op.value
 
 
 def item(order: Order) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def item(order: Order) -> dict[str, Any]:
         "bar_time": order.bar_time,
         "price": _number(order.price if order.price is not None else order.alert_price),
         "op": order.op.value,
-        "side": order.side.value,
+        "side": order.side.value if order.side is not None else "",
         "ticket": order.target,
         "sl": _number(order.sl),
         "tp": _number(order.tp),

@@ -2,7 +2,7 @@
 
 The first field is that service's licence: it is no part of the alert and not kept, but where it is one of our own
 tokens it is the secret. ``sl``, ``tp`` and a pending order's ``price`` mean pips or price as the route says, and
-``risk`` is sized as the route says. Parameters of its trailing and break-even are read, kept in ``extra`` and warned of.
+``risk`` is sized as the route says. Trailing and break-even parameters are read, kept in ``extra`` and warned of.
 
 Source: PineConnector's command list and the parameters of its cheat sheet.
 """

@@ -1,5 +1,6 @@
 """One account's book: balance, positions, resting orders, history, and what they are worth now."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -81,6 +82,8 @@ class Book:
         self.positions: dict[int, Position] = {}
         self.orders: dict[int, Order] = {}
         self.deals: list[Deal] = []
+        self._by_order: dict[int, list[Deal]] = {}
+        self._by_magic: dict[int, list[Deal]] = {}
         self.done: list[Order] = []
         self.fresh_deals: list[Deal] = []
         self.fresh_done: list[Order] = []
@@ -189,6 +192,19 @@ class Book:
             del self.positions[position.ticket]
         return self._deal(fill, position.identifier, entry, profit, swap)
 
+    def remember(self, deal: Deal) -> None:
+        """Put a deal into history."""
+        self.deals.append(deal)
+        self._by_order.setdefault(deal.order, []).append(deal)
+        self._by_magic.setdefault(deal.magic, []).append(deal)
+
+    def deals_among(self, *, order: int | None, magic: int | None, after: int) -> list[Deal]:
+        """The deals to look through for these, oldest first; a long history must not slow an order down."""
+        if order is not None:
+            return self._by_order.get(order, [])
+        found = self.deals if magic is None else self._by_magic.get(magic, [])
+        return found[bisect_right(found, after, key=lambda d: d.ticket) :] if after else found
+
     def end(self, order: Order) -> None:
         """Put an order into history."""
         self.orders.pop(order.ticket, None)
@@ -256,7 +272,7 @@ class Book:
             time=fill.at,
         )
         self.balance += deal.profit + deal.swap + deal.commission
-        self.deals.append(deal)
+        self.remember(deal)
         self.fresh_deals.append(deal)
         self.changed = True
         return deal

@@ -1,0 +1,133 @@
+"""The only module that names concrete classes: which store, which clock, which doors."""
+
+import socket as sockets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+import uvicorn
+
+from kakehashi.api.app import build_app
+from kakehashi.config import Settings
+from kakehashi.domain.errors import KakehashiError, Rejected
+from kakehashi.ports import Store
+from kakehashi.services.access import Peers, RateLimit, Tokens
+from kakehashi.services.hub import Hub
+from kakehashi.services.ids import SystemClock, new_id
+from kakehashi.services.ingest import Ingest
+from kakehashi.services.postbox import Postbox
+from kakehashi.services.trader import Trader
+from kakehashi.store.migrate import upgrade
+from kakehashi.store.open import open_store
+
+log = structlog.get_logger("bootstrap")
+
+HEADER_TIMEOUT_S = 5
+
+
+def prepare_store(settings: Settings) -> str:
+    """Make sure the store exists and has today's tables; its URL. Synchronous: call it outside the loop."""
+    url = settings.store.resolved_url()
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    upgrade(url)
+    return url
+
+
+async def opened_store(url: str) -> Store:
+    store = open_store(url)
+    await store.open()
+    return store
+
+
+async def build_hub(settings: Settings, url: str) -> Hub:
+    """Everything role ``hub`` needs, the ownership of its accounts included.
+
+    :raises Rejected: OWNED: another hub lives on this store
+    """
+    store = await opened_store(url)
+    clock = SystemClock()
+    try:
+        ownership = await store.claim("hub", holder=new_id(sockets.gethostname()[:24] or "host", clock.now_ms()))
+    except KakehashiError:
+        await store.close()
+        raise
+    offset = datetime.now(UTC).astimezone(ZoneInfo(settings.risk.day_zone)).utcoffset()
+    trader = Trader(
+        store,
+        clock,
+        ownership,
+        max_attempts=settings.mailbox.max_attempts,
+        stale_ms=int(settings.mailbox.stale_s * 1000),
+        day_offset_ms=int(offset.total_seconds() * 1000) if offset else 0,
+    )
+    tokens = Tokens()
+    peers = Peers(allow=settings.ingest.allow_ips, trusted_proxies=settings.ingest.trusted_proxies)
+    ingest = Ingest(
+        trader,
+        tokens,
+        clock,
+        peers,
+        per_ip=RateLimit(settings.ingest.rate_per_ip),
+        per_token=RateLimit(settings.ingest.rate_per_token),
+        commit_timeout_s=settings.ingest.commit_timeout_s,
+        longest_ttl_ms=int(max(settings.ttl.entry_s, settings.ttl.exit_s) * 1000),
+    )
+    return Hub(
+        store=store,
+        clock=clock,
+        ownership=ownership,
+        trader=trader,
+        ingest=ingest,
+        postbox=Postbox(trader, clock, lease_ms=int(settings.mailbox.lease_s * 1000)),
+        tokens=tokens,
+        peers=peers,
+        ea_peers=Peers(allow=settings.mailbox.allow_ips, trusted_proxies=()),
+        ea_rate=RateLimit(settings.mailbox.rate_per_token),
+    )
+
+
+def bind(settings: Settings) -> sockets.socket:
+    """The hub's listening socket.
+
+    :raises Rejected: BAD_CONFIG: beyond loopback without ``hub.public``; PORT_TAKEN
+    """
+    host, port = settings.hub.host, settings.hub.port
+    if host not in ("127.0.0.1", "::1", "localhost") and not settings.hub.public:
+        raise Rejected(
+            "BAD_CONFIG",
+            f"hub.host is {host}, which is beyond this machine, and hub.public is not true",
+            hint="put a TLS proxy in front of 127.0.0.1, or set KAKEHASHI_HUB__PUBLIC=true",
+        )
+    family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
+    listening = sockets.socket(family, sockets.SOCK_STREAM)
+    listening.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as e:
+        listening.close()
+        raise Rejected("PORT_TAKEN", f"cannot listen on {host}:{port}: {e.strerror}", hint="--port N") from None
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
+    """Run role ``hub`` on sockets that are bound already, until SIGTERM or SIGINT; requests in flight are answered."""
+    hub = await build_hub(settings, url)
+    config = uvicorn.Config(
+        build_app(hub, settings),
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        forwarded_allow_ips="",
+        proxy_headers=False,
+        backlog=2048,
+    )
+    await uvicorn.Server(config).serve(sockets=list(listening))

@@ -1,0 +1,90 @@
+"""``kakehashi signals|orders|fills|positions ...`` and ``trace``: what was received, ordered, filled and is open."""
+
+from typing import Any
+
+import click
+
+from kakehashi.cli.output import command_output
+from kakehashi.cli.session import on_store
+
+LIMIT = click.option("--limit", type=click.IntRange(1, 100_000), default=100, help="How many, newest first.")
+ACCOUNT = click.option("--account", default="", help="Only this account.")
+
+
+@click.group("signals")
+def signals() -> None:
+    """Every alert received, and what became of it."""
+
+
+@signals.command("list")
+@LIMIT
+@command_output(columns=("id", "received_at", "action", "symbol", "status", "code", "strategy"))
+async def list_signals(limit: int) -> list[dict[str, Any]]:
+    """Newest first."""
+    return await _listing("signals", "", limit)
+
+
+@click.group("orders")
+def orders() -> None:
+    """Orders and their states."""
+
+
+@orders.command("list")
+@LIMIT
+@ACCOUNT
+@command_output(columns=("id", "account", "symbol", "op", "side", "volume", "state", "filled_volume", "code", "reason"))
+async def list_orders(limit: int, account: str) -> list[dict[str, Any]]:
+    """Newest first."""
+    return await _listing("orders", account, limit)
+
+
+@click.group("positions")
+def positions() -> None:
+    """Open positions as the accounts last reported them."""
+
+
+@positions.command("list")
+@LIMIT
+@ACCOUNT
+@command_output(columns=("account", "symbol", "side", "volume", "open_price", "sl", "tp", "profit", "ident", "magic"))
+async def list_positions(limit: int, account: str) -> list[dict[str, Any]]:
+    """As of the last report of each account."""
+    return await _listing("positions", account, limit)
+
+
+@click.group("fills")
+def fills() -> None:
+    """What venues executed."""
+
+
+@fills.command("list")
+@LIMIT
+@ACCOUNT
+@command_output(columns=("id", "account", "symbol", "op", "side", "volume", "price", "at"))
+async def list_fills(limit: int, account: str) -> list[dict[str, Any]]:
+    """Newest first."""
+    return await _listing("fills", account, limit)
+
+
+def _trace_text(data: dict[str, Any]) -> str:
+    hops = data["hops"]
+    start = hops[0]["at"] if hops else 0
+    lines = [f"trace {data['trace_id']}"]
+    lines += [f"{hop['at'] - start:>8} ms  {hop['hop']:<10} {hop['subject']}  {hop['text']}" for hop in hops]
+    return "\n".join(lines)
+
+
+@click.command("trace")
+@click.argument("wanted", metavar="ID|TICKET")
+@command_output(human=_trace_text)
+async def trace(wanted: str) -> dict[str, Any]:
+    """Every hop of one signal with its time; ID of a signal, trace or order, or a venue's ticket."""
+    from kakehashi.services import desk
+
+    return await on_store(lambda store: desk.trace(store, wanted))
+
+
+async def _listing(what: str, account: str, limit: int) -> list[dict[str, Any]]:
+    from kakehashi.services import desk
+
+    return await on_store(lambda store: desk.listing(store, what, account=account, limit=limit))
