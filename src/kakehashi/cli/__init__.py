@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "dlq": Command("kakehashi.cli.desk:dlq", "Dead letters.", "デッドレター。"),
     "db": Command("kakehashi.cli.desk:db", "The store.", "ストア。"),
     "ea": Command("kakehashi.cli.ea:ea", "The simulated EA.", "模擬 EA。"),
+    "tv": Command("kakehashi.cli.ea:tv", "TradingView's sender, emulated.", "TradingView 送信の模擬。"),
     "demo": Command("kakehashi.cli.demo:demo", "The main job, before your eyes.", "デモ。"),
     "config": Command(
         "kakehashi.cli.config:config", "Show, check and explain the settings.", "設定の表示・検査・説明。"

@@ -67,7 +67,11 @@ def broker(socket_path: Path | None, ledger: Path | None, accounts: Path | None,
     settings = load_settings()
     setup_logging(settings)
     path = socket_path or settings.broker.socket
-    asyncio.run(serve_broker(path, ledger, accounts, seed, strict))
+    book = ledger or Path(f"{path}.ledger.jsonl")
+    try:
+        asyncio.run(serve_broker(str(path), book, accounts, seed, strict))
+    except ValueError as e:
+        raise Malformed("BAD_CONFIG", str(e)) from None
 
 
 @click.command("up")

@@ -95,8 +95,8 @@ INPUT_CODES: Final[tuple[Code, ...]] = (
     ),
     _code(
         "PLACEHOLDER_LEFT", 422,
-        "A {{placeholder}} was not filled in by TradingView.",
-        "{{…}}が置き換えられないまま届きました。",
+        "A placeholder was not filled in by TradingView.",
+        "プレースホルダーが置き換えられないまま届きました。",
         "Check its spelling; {{strategy...}} works in strategy alerts only.",
         "綴りを確認してください。{{strategy...}}はストラテジーのアラートでのみ使えます。",
     ),

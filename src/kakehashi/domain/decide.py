@@ -55,12 +55,10 @@ def redecide(
     case = _case(signal, route, view, memory, at, order.symbol)
     try:
         check_account(view)
-        if order.is_entry:
+        if order.is_entry and order.side is not None:
             return enter_after_exit(case, order.side, order.volume)
         ttl_ms = time_left(signal, case.rules.exit_ttl_s, at, "EXPIRED_EXIT")
-        side = ONLY.get(signal.alert.action)
-        if signal.alert.action in (Action.BUY, Action.SELL):
-            side = order.side
+        side = order.side
         return close_part(case, side, ttl_ms) if order.op is Op.CLOSE_PARTIAL else close_all(case, side, ttl_ms)
     except Refused as no:
         return Decision(code=no.code, values=no.values)

@@ -21,8 +21,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar ttl_ms: how long it stays valid, from ``at``
     :ivar tightening: a MODIFY that only lowers risk, privileged like an exit
     :ivar waits: it must follow the earlier intents of this decision, each of them ended
-    :ivar held: not to be offered: :func:`~kakehashi.domain.decide.redecide` says what becomes of it when all it waits for
-        has ended
+    :ivar held: not to be offered: :func:`~kakehashi.domain.decide.redecide` says what becomes of it when all that
+        it waits for has ended
     :ivar after: ids of earlier orders that must have ended first
     """
 

@@ -77,7 +77,7 @@ def _parts(
 ) -> tuple[tuple[Lots | None, Price | None], ...]:
     """(volume, target) of each order. A hedging account gets one for each target, so that the broker closes each share.
 
-    Where that cannot be (netting, no specification, a share below the minimum) it is one order with the furthest target.
+    Where that cannot be (netting, no specification, a share below the minimum) it is one order with the last target.
     """
     tps = levels.tps
     if len(tps) < 2:

@@ -154,7 +154,7 @@ def check_room(
     :param entries: the route's entries under way, without those that this decision cancels
     :raises Refused: MAX_POSITIONS, EXPOSURE
     """
-    held = [(p.symbol, p.side, p.volume) for p in own]
+    held: list[tuple[str, Side | None, Lots]] = [(p.symbol, p.side, p.volume) for p in own]
     held += [(o.symbol, o.side, (o.volume or ZERO) - o.filled_volume) for o in entries]
     if rules.max_positions is not None and len(held) + parts > rules.max_positions:
         raise refused("MAX_POSITIONS", count=len(held) + parts, limit=rules.max_positions)

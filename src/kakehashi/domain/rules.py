@@ -1,7 +1,7 @@
 """What a route allows: sizing, stops, limits and times, as its owner set them.
 
-Rails are on by default; None switches one off. Source: the consolidated rule list (TradingView facts, section 4) and the
-pre-trade controls (RTS 6 Art. 15, FIA guide).
+Rails are on by default; None switches one off. Source: the consolidated rule list (TradingView facts, section 4) and
+the pre-trade controls (RTS 6 Art. 15, FIA guide).
 """
 
 from collections.abc import Mapping

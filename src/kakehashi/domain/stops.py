@@ -21,7 +21,8 @@ class Levels(msgspec.Struct, frozen=True):
 def pip_size(view: AccountView, symbol: str) -> Decimal:
     """Price units per pip: what the owner set, what was reported, or what 3, 4 and 5 digits imply.
 
-    Other digits imply nothing: a pip of gold or of an index is a matter of taste, and a wrong one a stop at the wrong place.
+    Other digits imply nothing: a pip of gold or of an index is a matter of taste, and a wrong one
+    puts the stop at the wrong place.
 
     :raises Refused: NO_SPEC
     """

@@ -206,7 +206,7 @@ class Engine:
             self._happen_if_queued(cancelled, at, code="SUPERSEDED")
         orders: list[Order] = []
         for intent in decision.intents:
-            earlier = tuple(o.id for o in orders if not o.is_entry) if intent.waits else ()
+            earlier = tuple(o.id for o in orders) if intent.waits else ()
             order = self._new_order(intent, signal, route, account, waits_for=(*intent.after, *earlier), at=at)
             orders.append(order)
             self._keep(order)
@@ -214,7 +214,7 @@ class Engine:
             if len(self.magics[account.name]) > MAGICS_REMEMBERED:
                 del self.magics[account.name][next(iter(self.magics[account.name]))]
             if order.held:
-                self.signals[signal.id] = signal
+                self.signals[order.id] = signal
             if order.is_entry:
                 key = memory_key(route.name, account.name, order.symbol)
                 self._remember(route.name, account.name, order.symbol, after_entry(self.memories.get(key), order, at))
@@ -321,6 +321,8 @@ class Engine:
         gained = event.volume - order.filled_volume
         if gained > 0:
             self._fill(after, gained, event)
+            if mirror is not None and not event.evidence:
+                mirror.fill(after, gained)
         if happening is Happening.NACKED and account is not None and order.attempt >= self.settings.max_attempts:
             after = msgspec.structs.replace(after, state=State.DEAD, code="ATTEMPTS_EXHAUSTED")
         self._end_or_keep(after, event.at)
@@ -371,25 +373,38 @@ class Engine:
                 self._release_held(waiter, at)
 
     def _release_held(self, order: Order, at: int) -> None:
-        """A reversal's entry: its exits have ended; every check is made again under the signal's own lifetime."""
-        exits = [o for awaited in order.waits_for if (o := self.book.get(awaited)) is not None]
-        failed = [o for o in exits if o.state not in (State.FILLED, State.DONE, State.TAKEN)]
-        signal, route, account = self.signals.pop(order.signal_id, None), self.routes.get(order.route), self.accounts.get(order.account)
-        if failed or signal is None or route is None or account is None:
-            self._refuse(order, at, "REVERSAL_INCOMPLETE", f"{len(failed)} of {len(exits)} exits did not fill")
+        """What a held order waited for has ended: it is decided again, every check made anew."""
+        waited = [o for awaited in order.waits_for if (o := self.book.get(awaited)) is not None]
+        failed = [o for o in waited if not o.is_entry and o.state not in (State.FILLED, State.DONE, State.TAKEN)]
+        signal, route = self.signals.pop(order.id, None), self.routes.get(order.route)
+        account = self.accounts.get(order.account)
+        if (failed and order.is_entry) or signal is None or route is None or account is None:
+            self._refuse(order, at, "REVERSAL_INCOMPLETE", f"{len(failed)} of {len(waited)} exits did not fill")
             return
         view = self._view(account, order.symbol, at)
         memory = self.memories.get(memory_key(route.name, account.name, order.symbol), RouteMemory())
         decision = redecide(order, signal, route, view, memory, at=at)
         if not decision.intents:
-            self._refuse(order, at, decision.code or "REVERSAL_INCOMPLETE", "")
+            self._refuse(order, at, decision.code or "NOTHING_TO_CLOSE", "; ".join(decision.notes))
             return
-        intent = decision.intents[0]
+        first, *more = decision.intents
         self._keep(
             msgspec.structs.replace(
-                order, held=False, volume=intent.volume, price=intent.price, sl=intent.sl, tp=intent.tp, updated_at=at
+                order,
+                held=False,
+                op=first.op,
+                volume=first.volume,
+                volume_ratio=first.volume_ratio,
+                price=first.price,
+                sl=first.sl,
+                tp=first.tp,
+                target=first.target,
+                expect_vol=first.expect_vol,
+                opened_before=first.opened_before,
+                updated_at=at,
             )
         )
+        self._carry_out(msgspec.structs.replace(decision, intents=tuple(more)), signal, route, account, at)
 
     def _refuse(self, order: Order, at: int, code: str, reason: str) -> None:
         refused = msgspec.structs.replace(

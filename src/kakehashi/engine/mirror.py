@@ -8,7 +8,8 @@ from decimal import Decimal
 import msgspec
 
 from kakehashi.domain.messages import AccountReport, Deal, MirrorView
-from kakehashi.domain.values import ZERO, Instrument, Millis, Money, Quote
+from kakehashi.domain.orders import Order
+from kakehashi.domain.values import ZERO, Instrument, Lots, Millis, Money, Quote
 from kakehashi.domain.views import BrokerPosition
 
 DAY_MS = 86_400_000
@@ -87,6 +88,29 @@ class Mirror(msgspec.Struct):
         for deal in fresh:
             self._count(deal)
         return fresh
+
+    def fill(self, order: Order, volume: Lots) -> None:
+        """Show an execution that an executor has just told of, until the next report says it better."""
+        if self.reported_at is None:
+            return
+        held = self.positions.get(order.target)
+        if not order.is_entry:
+            if held is not None and held.volume > volume:
+                self.positions[held.ident] = msgspec.structs.replace(held, volume=held.volume - volume)
+            elif held is not None:
+                del self.positions[held.ident]
+        elif order.ticket and order.side is not None and order.ticket not in self.positions:
+            self.positions[order.ticket] = BrokerPosition(
+                account=order.account,
+                ident=order.ticket,
+                ticket=order.ticket,
+                symbol=order.symbol,
+                side=order.side,
+                volume=volume,
+                open_price=order.filled_price or ZERO,
+                magic=order.magic,
+                opened_at=order.updated_at,
+            )
 
     def _roll_day(self, report: AccountReport, day: int) -> None:
         if day != self.day:

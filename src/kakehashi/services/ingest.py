@@ -14,7 +14,7 @@ import msgspec
 from kakehashi.domain.alerts import EXITS, Alert
 from kakehashi.domain.codes import CODES
 from kakehashi.domain.errors import KakehashiError, Malformed, Rejected, Unavailable
-from kakehashi.domain.formats import parse
+from kakehashi.domain.formats import parse, redacted
 from kakehashi.domain.messages import SignalReceived
 from kakehashi.domain.signals import alert_age_ms, idempotency_key, key_window_ms
 from kakehashi.domain.views import Signal
@@ -113,7 +113,7 @@ class Ingest:
             received_at=now,
             alert=alert,
             age_ms=age_ms,
-            raw=redact(knock.body.decode("utf-8", "replace")),
+            raw=redacted(knock.body),
             notes=tuple(n for n in (note, weak, *alert.warnings) if n),
             peer=knock.peer,
         )

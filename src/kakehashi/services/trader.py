@@ -380,7 +380,7 @@ class Trader:
     # -- loading -------------------------------------------------------------------------------------------------
 
     async def _load(self) -> None:
-        state = {r["key"]: r["body"] for r in await self._store.rows("state", limit=1_000_000)}
+        state = {r["key"]: r["body"] for r in await self._store.rows("states", limit=1_000_000)}
         counters: Mapping[str, Any] = {}
         if (raw := state.get(f"engine|{self._ownership.owner}")) is not None:
             counters = msgspec.json.decode(raw)
@@ -415,7 +415,7 @@ class Trader:
             order = msgspec.json.decode(row["body"], type=Order)
             engine.book.put(order)
             if order.held:
-                await self._load_signal(engine, order.signal_id)
+                await self._load_signal(engine, order)
         for name in engine.accounts:
             rows = await self._store.rows("orders", where={"account": name}, limit=10_000)
             magics = engine.magics.setdefault(name, {})
@@ -423,9 +423,9 @@ class Trader:
                 order = msgspec.json.decode(row["body"], type=Order)
                 magics[order.magic] = order.route
 
-    async def _load_signal(self, engine: Engine, signal_id: str) -> None:
-        for row in await self._store.rows("signals", where={"id": signal_id}, limit=1):
-            engine.signals[signal_id] = msgspec.json.decode(row["body"], type=StoredSignal).signal
+    async def _load_signal(self, engine: Engine, order: Order) -> None:
+        for row in await self._store.rows("signals", where={"id": order.signal_id}, limit=1):
+            engine.signals[order.id] = msgspec.json.decode(row["body"], type=StoredSignal).signal
 
 
 class StoredSignal(msgspec.Struct, frozen=True, kw_only=True):

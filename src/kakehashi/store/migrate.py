@@ -57,8 +57,8 @@ def current(url: str) -> str | None:
     return found[0]
 
 
-def _config(**attributes: object) -> Config:
-    config = Config(output_buffer=io.StringIO())
+def _config(output: io.StringIO | None = None, **attributes: object) -> Config:
+    config = Config(output_buffer=output)
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes.update(attributes)
     return config
@@ -87,9 +87,12 @@ async def _in_postgres(url: str, script: Callable[[Config, str | None], object] 
             await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
             now = await revision_of(connection)
             if script is not None:
-                config = _config(dialect="postgresql")
-                await asyncio.to_thread(script, config, now)
-                await connection.execute(config.output_buffer.getvalue())
+                written = io.StringIO()
+                await asyncio.to_thread(script, _config(written, dialect="postgresql"), now)
+                if now is None:  # the script makes this table; a downgrade to base leaves it, empty
+                    await connection.execute("DROP TABLE IF EXISTS alembic_version")
+                if sql := written.getvalue():
+                    await connection.execute(sql)
             return now
     finally:
         await connection.close(timeout=_TIMEOUT_S)

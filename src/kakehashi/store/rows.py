@@ -56,7 +56,7 @@ IDEM_TAIL: Final = (
     "ON CONFLICT (key) DO UPDATE SET signal_id = excluded.signal_id, taken_at = excluded.taken_at, until = excluded.until"
     " WHERE idem.signal_id = excluded.signal_id OR idem.until <= excluded.taken_at"
 )
-"""A key is taken once; its own signal may be written again, and an expired key is free. A row not written is a duplicate."""
+"""A key is taken once; its own signal may be written again; an expired key is free. A row not written is a duplicate."""
 
 UPSERTS: Final[Mapping[str, Upsert]] = {
     "idem": Upsert("idem", ("key", "signal_id", "taken_at", "until"), IDEM_TAIL),
@@ -91,7 +91,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(commit: Commit) -> Plan:
-    """:raises Rejected: ``UNSTORABLE_ROW``: a type without a table, a table without deletes, a text without an encoding"""
+    """:raises Rejected: ``UNSTORABLE_ROW``: no table for a type, no deletes in a table, no encoding of a text"""
     writes: dict[str, list[Params]] = {}
     try:
         for row in commit.changes:
@@ -129,13 +129,14 @@ def _signal(row: SignalRow) -> list[tuple[str, Params]]:
 
 
 def _order(o: Order) -> list[tuple[str, Params]]:
-    who = (o.id, o.seq, o.account, o.route, o.signal_id, o.trace_id, o.op.value, o.symbol, o.side.value, o.magic)
-    what = (_opt(o.volume), o.state.value, str(o.filled_volume), _opt(o.filled_price), o.ticket, o.retcode, o.code, o.reason)
-    return [("orders", (*who, *what, o.created_at, o.updated_at, o.expires_at, _encode(o).decode()))]
+    who = (o.id, o.seq, o.account, o.route, o.signal_id, o.trace_id, o.op.value, o.symbol, _opt(o.side), o.magic)
+    what = (_opt(o.volume), o.state.value, str(o.filled_volume), _opt(o.filled_price), o.ticket)
+    end = (o.retcode, o.code, o.reason)
+    return [("orders", (*who, *what, *end, o.created_at, o.updated_at, o.expires_at, _encode(o).decode()))]
 
 
 def _fill(f: Fill) -> list[tuple[str, Params]]:
-    who = (f.id, f.order_id, f.account, f.symbol, f.side.value, f.op.value)
+    who = (f.id, f.order_id, f.account, f.symbol, _opt(f.side), f.op.value)
     what = (str(f.volume), str(f.price), f.at, f.ticket, str(f.profit))
     return [("fills", (*who, *what, _encode(f).decode()))]
 

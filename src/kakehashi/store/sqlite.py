@@ -420,4 +420,4 @@ def _deleting(sql: str, params: Params) -> Callable[[_Transaction], int]:
 
 def _unavailable(error: Exception) -> Unavailable:
     """Busy, full, read-only or broken: nothing was written."""
-    return Unavailable("STORE_UNAVAILABLE", f"{type(error).__name__}: {error}", hint="check the disk: space, rights, health")
+    return Unavailable("STORE_UNAVAILABLE", f"{type(error).__name__}: {error}", hint="check the disk")

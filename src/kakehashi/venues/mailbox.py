@@ -48,7 +48,7 @@ def item(order: Order) -> dict[str, Any]:
         "bar_time": order.bar_time,
         "price": _number(order.price if order.price is not None else order.alert_price),
         "op": order.op.value,
-        "side": order.side.value if order.side is not None else "",
+        "side": order.side.value if order.side is not None else None,
         "ticket": order.target,
         "sl": _number(order.sl),
         "tp": _number(order.tp),
@@ -119,19 +119,29 @@ def reported(ack: Ack, *, account: str, at: Millis) -> tuple[OrderReported, ...]
             at=at,
             account=account,
             order=r.key,
-            happening=STATUSES[r.status],
+            happening=_happening(r),
             volume=r.volume or ZERO,
             price=r.price,
             ticket=str(r.ticket or r.order or ""),
             deal=str(r.deal or ""),
             retcode=r.retcode,
-            code="VENUE_REJECTED" if r.status == "rejected" else "",
+            code="VENUE_REJECTED" if _happening(r) is Happening.REJECTED else "",
             message=r.message[:500],
             profit=r.profit or ZERO,
         )
         for r in ack.results
     )
     return bare + told
+
+
+POSITION_CLOSED = 10036
+
+
+def _happening(result: AckResult) -> Happening:
+    """An exit refused because its position is gone has reached what it wanted."""
+    if result.status == "rejected" and result.retcode == POSITION_CLOSED:
+        return Happening.DONE
+    return STATUSES[result.status]
 
 
 class _Position(msgspec.Struct, kw_only=True):

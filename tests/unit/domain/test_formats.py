@@ -43,10 +43,10 @@ def test_the_table_of_malformed_alerts_shows_every_code_and_each_code_has_both_l
 
 
 def test_a_relay_alert_is_read_whatever_its_synonyms() -> None:
-    old = alert(symbol_tv="x", timeframe="1H", price="1.0850", bar_time="2026-01-31T09:55:00Z", timenow=1769853601)
+    old = alert(x=1, timeframe="1H", price="1.0850", bar_time="2026-01-31T09:55:00Z", timenow=1769853601)
     new = parse(
         b'{"action":"buy","ticker":"oanda:eurusd","id":1,"interval":"1h","close":1.0850,"time":1769853300000,'
-        b'"timestamp":"2026-01-31T19:00:01+09:00","symbol_tv":"x"}\n'
+        b'"timestamp":"2026-01-31T19:00:01+09:00","x":1}\n'
     )[0]
     assert old == new
     assert (old.action, old.symbol, old.timeframe, old.price) == (Action.BUY, "EURUSD", "1h", Decimal("1.085"))

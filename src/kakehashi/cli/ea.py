@@ -1,0 +1,96 @@
+"""``kakehashi ea simulate``: the mock EA on the simulated broker; ``kakehashi tv emulate``: TradingView's sender."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kakehashi.cli.output import command_output
+from kakehashi.domain.errors import Malformed
+
+
+@click.group("ea")
+def ea() -> None:
+    """The simulated EA."""
+
+
+@ea.command("simulate")
+@click.option("--account", required=True, help="The account's name, at the hub and at the simulated broker.")
+@click.option("--number", default="", help="The login; the hub checks it against the account's.")
+@click.option("--token", "secret", required=True, envvar="KAKEHASHI_EA_TOKEN", help="An ea token of that account.")
+@click.option("--url", default=None, help="The hub.")
+@click.option("--socket", "socket_path", default=None, help="The simulated broker.")
+@click.option("--instance", default="ea-1")
+@click.option("--poll-s", type=click.FloatRange(0.01, 60), default=1.0)
+@click.option("--report-s", type=click.FloatRange(0.05, 3600), default=5.0)
+@click.option("--symbol", default="", help="Only orders of this symbol.")
+@click.option("--journal", type=click.Path(path_type=Path), default=None, help="Remembers executed commands here.")
+@click.option("--legacy", is_flag=True, help="No memory, no reports, acks by keys only.")
+@click.option("--balance", default="10000")
+@click.option("--currency", default="USD")
+@click.option("--margin-mode", type=click.Choice(["hedging", "netting"]), default="hedging")
+@click.option("--suffix", default="", help="Of the broker's symbol names, e.g. .m")
+@click.option("--die-after-poll", type=int, default=None, help="Dies holding the lease of the n-th poll with work.")
+@command_output()
+def simulate(secret: str, url: str | None, socket_path: str | None, **options: Any) -> None:
+    """Poll the hub and trade on the simulated broker until Ctrl-C."""
+    from kakehashi.config import load_settings
+    from kakehashi.telemetry import setup_logging
+    from kakehashi.terminal.core.words import MarginMode
+    from kakehashi.terminal.ea import EaConfig, EaDied, run_ea
+
+    settings = load_settings()
+    setup_logging(settings)
+    options["balance"] = Decimal(options["balance"])
+    options["margin_mode"] = MarginMode(options["margin_mode"])
+    config = EaConfig(
+        base_url=(url or f"http://{settings.hub.host}:{settings.hub.port}").rstrip("/"),
+        token=secret,
+        socket=socket_path or str(settings.broker.socket),
+        **options,
+    )
+    try:
+        asyncio.run(run_ea(config))
+    except EaDied:
+        raise SystemExit(9) from None
+
+
+@click.group("tv")
+def tv() -> None:
+    """TradingView's sender, emulated."""
+
+
+@tv.command("emulate")
+@click.option("--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--token", "secret", required=True, envvar="KAKEHASHI_SEND_TOKEN")
+@click.option("--url", default=None)
+@click.option("--speed", type=click.FloatRange(0.1, 1000), default=1.0)
+@command_output(columns=("status", "attempts", "took_ms", "body", "answer"))
+async def emulate(script: Path, secret: str, url: str | None, speed: float) -> list[dict[str, Any]]:
+    """Send each line of SCRIPT as one alert; a line ``wait 2.5`` pauses so many seconds."""
+    import httpx
+    import msgspec
+
+    from kakehashi.client.tradingview import deliver
+    from kakehashi.config import load_settings
+
+    settings = load_settings()
+    base = (url or f"http://{settings.hub.host}:{settings.hub.port}").rstrip("/")
+    done: list[dict[str, Any]] = []
+    async with httpx.AsyncClient() as http:
+        for number, line in enumerate(script.read_text(encoding="utf-8").splitlines(), 1):
+            if line.startswith("wait "):
+                await asyncio.sleep(_seconds(line, number) / speed)
+            elif line.strip() and not line.startswith("#"):
+                delivery = await deliver(http, f"{base}/webhook/tradingview/{secret}", line, speed=speed)
+                done.append(msgspec.to_builtins(delivery))
+    return done
+
+
+def _seconds(line: str, number: int) -> float:
+    try:
+        return min(max(float(line.split()[1]), 0.0), 3600.0)
+    except (ValueError, IndexError):
+        raise Malformed("USAGE", f"line {number}: `wait` takes seconds, e.g. wait 2.5", value=line) from None

@@ -1,0 +1,1 @@
+"""Those who talk to the hub from outside: the TradingView emulator."""
