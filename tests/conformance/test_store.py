@@ -131,7 +131,13 @@ async def test_what_was_committed_is_there_after_reopening(store_url: str) -> No
     await first.open()
     hub = await first.claim("hub", holder="one")
     sent = order("o", filled_price=Decimal("1.10010"), waits_for=("a", "b"), reason="why 架")
-    things = [signal("s", idem="k"), sent, fill("f"), position("9", magic=2**64 - 1), StateRow(key="memory|r", body=b"{}")]
+    things = [
+        signal("s", idem="k"),
+        sent,
+        fill("f"),
+        position("9", magic=2**64 - 1),
+        StateRow(key="memory|r", body=b"{}"),
+    ]
     await first.commit(Commit(ownership=hub, journal=[entry("a"), entry("b")], changes=things, audits=[audit()]))
     await first.close()
 
@@ -264,7 +270,9 @@ async def test_a_configuration_has_one_next_version(store: Store) -> None:
     await store.put_config(row(1), audit())
     await refused("VERSION_CONFLICT", store.put_config(row(1), audit()))
     await refused("VERSION_CONFLICT", store.put_config(row(3), audit()))
-    race = await asyncio.gather(*(store.put_config(row(2, b'{"v":2}'), audit()) for _ in range(5)), return_exceptions=True)
+    race = await asyncio.gather(
+        *(store.put_config(row(2, b'{"v":2}'), audit()) for _ in range(5)), return_exceptions=True
+    )
     assert sorted(str(getattr(r, "code", None)) for r in race) == ["None"] + ["VERSION_CONFLICT"] * 4
     await store.put_config(row(1, name="gone"), audit())
     await store.put_config(row(2, b"", name="gone"), audit())
@@ -285,9 +293,15 @@ async def test_tokens_are_kept_as_they_were_given(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "tamper",
-    ["UPDATE audits SET actor = 'nobody' WHERE seq = 2", "DELETE FROM audits WHERE seq = 2", "DELETE FROM audits WHERE seq = 1"],
+    [
+        "UPDATE audits SET actor = 'nobody' WHERE seq = 2",
+        "DELETE FROM audits WHERE seq = 2",
+        "DELETE FROM audits WHERE seq = 1",
+    ],
 )
-async def test_a_changed_or_missing_audit_row_is_found(store: Store, hub: Ownership, store_url: str, tamper: str) -> None:
+async def test_a_changed_or_missing_audit_row_is_found(
+    store: Store, hub: Ownership, store_url: str, tamper: str
+) -> None:
     await store.commit(Commit(ownership=hub, audits=[audit("a"), audit("b")]))
     await asyncio.gather(*(store.commit(Commit(ownership=hub, audits=[audit(str(i))])) for i in range(20)))
     assert await store.verify_audits() == 22
@@ -310,7 +324,9 @@ async def test_a_wish_stays_in_the_inbox_until_its_owner_took_it(store: Store, h
     first, second = await store.post("hub", T0, b'"one"'), await store.post("hub", T0, b'"two"')
     await store.post("bot-1", T0, b'"other"')
     assert [row.body for row in await store.inbox("hub")] == [b'"one"', b'"two"']
-    await store.commit(Commit(ownership=hub, journal=[entry()], deletes=[("inbox", str(first)), ("inbox", str(second))]))
+    await store.commit(
+        Commit(ownership=hub, journal=[entry()], deletes=[("inbox", str(first)), ("inbox", str(second))])
+    )
     assert await store.inbox("hub") == []
     assert await store.post("hub", T0, b'"three"') > second
 

@@ -28,9 +28,7 @@ def build_app(hub: Hub, settings: "Settings") -> Starlette:
             yield
 
     doors = [
-        *webhook.routes(
-            hub, max_body=settings.ingest.max_body, client_cert_header=settings.ingest.client_cert_header
-        ),
+        *webhook.routes(hub, max_body=settings.ingest.max_body, client_cert_header=settings.ingest.client_cert_header),
         *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
         *operator.routes(hub),
         *_health(hub),
@@ -46,7 +44,7 @@ def _health(hub: Hub) -> list[Route]:
         up = hub.trader.available
         return json_response({"status": "ok" if up else "store_unavailable"}, 200 if up else 503)
 
-    async def metrics(request: Request) -> Response:
+    async def metrics(_: Request) -> Response:
         return Response(render_metrics(), media_type="text/plain; version=0.0.4")
 
     return [

@@ -14,7 +14,7 @@ from kakehashi.domain.errors import Malformed, Rejected
 from kakehashi.domain.values import Account, MarginMode, Platform, Redelivery, TradeMode
 
 
-class DecimalType(click.ParamType):
+class DecimalType(click.ParamType[Decimal]):
     """A positive decimal number."""
 
     name = "decimal"

@@ -43,7 +43,7 @@ def hub(host: str | None, port: int | None, fd: int | None) -> None:
 
 
 def _loop() -> Any:
-    """uvloop where there is one; it halves the cost of a request."""
+    """Uvloop where there is one; it halves the cost of a request."""
     try:
         import uvloop
     except ImportError:

@@ -5,6 +5,7 @@ from typing import Final
 
 from kakehashi.domain.code import Code
 from kakehashi.domain.codes_input import INPUT_CODES
+from kakehashi.domain.codes_system import SYSTEM_CODES
 from kakehashi.domain.codes_trade import TRADE_CODES
 from kakehashi.domain.errors import Rejected
 
@@ -154,7 +155,12 @@ _GENERAL: Final = (
 
 CODES: Final[Mapping[str, Code]] = {
     entry.code: entry
-    for entry in (*_GENERAL, *TRADE_CODES, *(INPUT_CODES.values() if isinstance(INPUT_CODES, Mapping) else INPUT_CODES))
+    for entry in (
+        *_GENERAL,
+        *TRADE_CODES,
+        *SYSTEM_CODES,
+        *(INPUT_CODES.values() if isinstance(INPUT_CODES, Mapping) else INPUT_CODES),
+    )
 }
 
 

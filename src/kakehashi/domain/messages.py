@@ -18,7 +18,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_defa
     at: Millis
 
 
-class SignalReceived(_Event, tag="signal"):
+class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal"):
     """An authenticated alert arrived. ``duplicate_of`` names the signal that took its key."""
 
     signal: Signal
@@ -26,7 +26,7 @@ class SignalReceived(_Event, tag="signal"):
     idem_until: Millis = 0
 
 
-class DeliveriesLeased(_Event, tag="leased"):
+class DeliveriesLeased(_Event, frozen=True, kw_only=True, tag="leased"):
     """Orders were handed to one executor until ``until``."""
 
     account: str
@@ -36,7 +36,7 @@ class DeliveriesLeased(_Event, tag="leased"):
     remembers: bool
 
 
-class OrderReported(_Event, tag="reported"):
+class OrderReported(_Event, frozen=True, kw_only=True, tag="reported"):
     """What an executor, or evidence, says became of an order.
 
     :ivar volume: cumulative filled lots
@@ -57,11 +57,11 @@ class OrderReported(_Event, tag="reported"):
     evidence: str = ""
 
 
-class TimePassed(_Event, tag="time"):
+class TimePassed(_Event, frozen=True, kw_only=True, tag="time"):
     """The clock moved: leases and lifetimes may have ended. Journalled only when one did."""
 
 
-class ConfigChanged(_Event, tag="config"):
+class ConfigChanged(_Event, frozen=True, kw_only=True, tag="config"):
     """A new version of an account, a route or the kill switch; ``body`` None means deleted."""
 
     kind: str
@@ -71,18 +71,18 @@ class ConfigChanged(_Event, tag="config"):
     body: Any = None
 
 
-class DeadLetterRetried(_Event, tag="retried"):
+class DeadLetterRetried(_Event, frozen=True, kw_only=True, tag="retried"):
     order: str
     by: str
     expires_at: Millis
 
 
-class DeadLetterDiscarded(_Event, tag="discarded"):
+class DeadLetterDiscarded(_Event, frozen=True, kw_only=True, tag="discarded"):
     order: str
     by: str
 
 
-class ForeignClose(_Event, tag="foreign_close"):
+class ForeignClose(_Event, frozen=True, kw_only=True, tag="foreign_close"):
     """A stop or a person closed a position of a route: target mode must not re-enter by itself."""
 
     account: str

@@ -52,7 +52,16 @@ class State(StrEnum):
 
 
 TERMINAL: Final = frozenset(
-    {State.TAKEN, State.FILLED, State.DONE, State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED, State.DEAD}
+    {
+        State.TAKEN,
+        State.FILLED,
+        State.DONE,
+        State.REJECTED,
+        State.EXPIRED,
+        State.NOT_EXECUTED,
+        State.CANCELLED,
+        State.DEAD,
+    }
 )
 IN_FLIGHT: Final = frozenset({State.SENT, State.ACKED, State.UNCONFIRMED, State.UNKNOWN, State.PLACED, State.PARTIAL})
 

@@ -38,7 +38,9 @@ def evidence(
         if order.state not in DOUBTFUL:
             continue
         if order.is_entry:
-            proof = _entry_by_magic(order, now, fresh_deals, report.at) or _entry_by_fit(order, now, before, claimed, ours, report.at)
+            proof = _entry_by_magic(order, now, fresh_deals, report.at) or _entry_by_fit(
+                order, now, before, claimed, ours, report.at
+            )
         else:
             proof = _exit(order, now, before, fresh_deals, report.at)
         if proof is not None:
@@ -57,7 +59,9 @@ def _entry_by_magic(
         return _filled(order, volume, price, ins[-1].position or ins[-1].order, at, "a deal carries its magic")
     for position in now.values():
         if position.magic == order.magic:
-            return _filled(order, position.volume, position.open_price, position.ident, at, "a position carries its magic")
+            return _filled(
+                order, position.volume, position.open_price, position.ident, at, "a position carries its magic"
+            )
     return None
 
 

@@ -226,11 +226,11 @@ _COUNTS: Final = ("pyramiding", "max_backlog", "max_losing_streak", "duplicate_w
 def _check(rules: RouteRules) -> None:
     for name in _POSITIVE:
         value = getattr(rules, name)
-        if value is not None and not 0 < value <= MAX_AMOUNT:  # NaN compares false and is refused with the rest
+        if value is not None and (not Decimal(value).is_finite() or not 0 < value <= MAX_AMOUNT):
             raise Malformed("BAD_CONFIG", f"{name}: expected a number over 0, got {value}", value=value)
     for name in _NOT_NEGATIVE + _COUNTS:
         value = getattr(rules, name)
-        if value is not None and not 0 <= value <= MAX_AMOUNT:
+        if value is not None and (not Decimal(value).is_finite() or not 0 <= value <= MAX_AMOUNT):
             raise Malformed("BAD_CONFIG", f"{name}: expected 0 or more, got {value}", value=value)
     if rules.tp_close_ratio > 1:
         raise Malformed("BAD_CONFIG", f"tp_close_ratio: expected at most 1, got {rules.tp_close_ratio}")
@@ -242,9 +242,9 @@ def _check(rules: RouteRules) -> None:
 
 def _check_levels(rules: RouteRules) -> None:
     for level in (rules.sl, *(tp.level for tp in rules.tps)):
-        if level is not None and not 0 < level.value <= MAX_AMOUNT:
+        if level is not None and (not level.value.is_finite() or not 0 < level.value <= MAX_AMOUNT):
             raise Malformed("BAD_CONFIG", f"sl, tps: expected a distance over 0, got {level.value}")
-    if any(not 0 < tp.share <= 1 for tp in rules.tps):
+    if any(not tp.share.is_finite() or not 0 < tp.share <= 1 for tp in rules.tps):
         raise Malformed("BAD_CONFIG", "tps: each share must be over 0 and at most 1")
 
 

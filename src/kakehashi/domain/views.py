@@ -30,6 +30,11 @@ class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: Millis | None = None
     profit: Money = ZERO
 
+    @property
+    def key(self) -> str:
+        """Unique over all accounts: identifiers are only unique within one."""
+        return f"{self.account}/{self.ident}"
+
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """One account as it stood when the decision was made.

@@ -113,7 +113,7 @@ class Engine:
         ready: list[str] = []
         busy = {o.target for o in self.book.live(account) if o.target and o.state is State.SENT}
         for order in self.book.live(account):
-            if symbol and order.symbol != symbol and order.signal_symbol != symbol:
+            if symbol and symbol not in (order.symbol, order.signal_symbol):
                 continue
             if not self._ready(order, at, remembers) or (order.target and order.target in busy):
                 continue
@@ -149,15 +149,16 @@ class Engine:
                 signal=signal, status="duplicate", code="DUPLICATE", duplicate_of=event.duplicate_of
             )
             return
-        legs: list[Leg] = []
-        for route in self._matching(signal):
-            for account in route.accounts:
-                legs.append(self._leg(signal, route, account, event.at))
-        status = next((s for s in ("queued", "dry_run", "satisfied") if any(leg.status == s for leg in legs)), "refused")
-        code = "" if status != "refused" else next((leg.code for leg in legs if leg.code), "NO_ROUTE")
-        self._out.heard = Heard(
-            signal=signal, status=status, code=code, legs=tuple(legs), idem_until=event.idem_until
+        legs = [
+            self._leg(signal, route, account, event.at)
+            for route in self._matching(signal)
+            for account in route.accounts
+        ]
+        status = next(
+            (s for s in ("queued", "dry_run", "satisfied") if any(leg.status == s for leg in legs)), "refused"
         )
+        code = "" if status != "refused" else next((leg.code for leg in legs if leg.code), "NO_ROUTE")
+        self._out.heard = Heard(signal=signal, status=status, code=code, legs=tuple(legs), idem_until=event.idem_until)
 
     def _matching(self, signal: Signal) -> Iterable[Route]:
         """A strategy named like a route is that route's own; any other goes wherever it is taken."""
@@ -269,7 +270,8 @@ class Engine:
 
     def _again(self, order: Order, remembers: bool) -> bool:
         """Whether an order of unknown outcome may be offered once more (law 4): never to an executor without memory,
-        except a whole CLOSE of a named position, which is harmless twice."""
+        except a whole CLOSE of a named position, which is harmless twice.
+        """
         policy = self.accounts[order.account].redelivery if order.account in self.accounts else Redelivery.AUTO
         if policy is Redelivery.NEVER:
             return False
@@ -299,7 +301,11 @@ class Engine:
         happening = event.happening
         account = self.accounts.get(order.account)
         mirror = self.mirrors.get(order.account)
-        if happening is Happening.TAKEN and order.state in (State.SENT, State.UNKNOWN) and not self._reports(mirror, event):
+        if (
+            happening is Happening.TAKEN
+            and order.state in (State.SENT, State.UNKNOWN)
+            and not self._reports(mirror, event)
+        ):
             order = msgspec.structs.replace(order, state=State.UNCONFIRMED)
             happening = Happening.UNREPORTED
         if self._repeats(order, happening, event):
@@ -415,7 +421,8 @@ class Engine:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _time(self, event: TimePassed) -> None:
-        for order in self.book.due(event.at):
+        for due in self.book.due(event.at):
+            order = due
             if order.state is State.SENT and order.lease_until is not None and order.lease_until <= event.at:
                 order = self._lease_ended(order, event.at)
             if order.state is State.QUEUED and order.expires_at <= event.at:

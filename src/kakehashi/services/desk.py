@@ -58,7 +58,11 @@ def signal_line(row: Mapping[str, Any]) -> dict[str, Any]:
     """One line of ``signals list``: the columns, the alert and its legs."""
     body = msgspec.json.decode(row["body"])
     line = {k: v for k, v in row.items() if k != "body"}
-    return line | {"alert": body["signal"]["alert"], "notes": body["signal"].get("notes", []), "legs": body.get("legs", [])}
+    return line | {
+        "alert": body["signal"]["alert"],
+        "notes": body["signal"].get("notes", []),
+        "legs": body.get("legs", []),
+    }
 
 
 def order_line(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,16 +94,26 @@ async def trace(store: Store, wanted: str) -> dict[str, Any]:
     hops: list[dict[str, Any]] = []
     for row in signals:
         hops.append(
-            {"at": row["received_at"], "hop": "received", "subject": row["id"], "text": f"{row['action']} {row['symbol']}"}
+            {
+                "at": row["received_at"],
+                "hop": "received",
+                "subject": row["id"],
+                "text": f"{row['action']} {row['symbol']}",
+            }
         )
-        hops.append({"at": row["received_at"], "hop": "decided", "subject": row["id"], "text": f"{row['status']} {row['code']}"})
+        hops.append(
+            {"at": row["received_at"], "hop": "decided", "subject": row["id"], "text": f"{row['status']} {row['code']}"}
+        )
     for order in orders:
         text = f"{order.op} {order.side} {order.volume} {order.symbol} on {order.account}"
         hops.append({"at": order.created_at, "hop": "ordered", "subject": order.id, "text": text})
-        hops.append({"at": order.updated_at, "hop": order.state.value, "subject": order.id, "text": order.reason or order.code})
+        hops.append(
+            {"at": order.updated_at, "hop": order.state.value, "subject": order.id, "text": order.reason or order.code}
+        )
         fills = await store.rows("fills", where={"order_id": order.id}, limit=100)
         hops.extend(
-            {"at": f["at"], "hop": "filled", "subject": order.id, "text": f"{f['volume']} at {f['price']}"} for f in map(plain, fills)
+            {"at": f["at"], "hop": "filled", "subject": order.id, "text": f"{f['volume']} at {f['price']}"}
+            for f in map(plain, fills)
         )
     return {
         "trace_id": trace_id,
@@ -114,7 +128,9 @@ async def _trace_of(store: Store, wanted: str) -> str:
         rows = await store.rows(table, where={column: wanted}, limit=1)
         if rows:
             return str(rows[0]["trace_id"])
-    raise Rejected("NOT_FOUND", f"nothing is known of {wanted!r}", hint="an id of a signal, trace or order, or a ticket")
+    raise Rejected(
+        "NOT_FOUND", f"nothing is known of {wanted!r}", hint="an id of a signal, trace or order, or a ticket"
+    )
 
 
 # -- configuration -----------------------------------------------------------------------------------------------
@@ -124,7 +140,9 @@ async def current(store: Store, kind: str, name: str) -> ConfigRow | None:
     return next((r for r in await store.configs(kind) if r.name == name), None)
 
 
-async def put(store: Store, kind: str, name: str, value: msgspec.Struct | bool | None, *, by: str, at: int) -> ConfigRow:
+async def put(
+    store: Store, kind: str, name: str, value: msgspec.Struct | bool | None, *, by: str, at: int
+) -> ConfigRow:
     """Write the next version of a piece of configuration, with its audit row; None deletes it."""
     history = await store.config_history(kind, name)
     version = max((r.version for r in history), default=0) + 1
@@ -226,12 +244,12 @@ async def dead_letter(
         event = DeadLetterDiscarded(at=at, order=order_id, by=by)
     elif do == "retry":
         if at >= order.expires_at and not force:
-            raise Rejected("TTL_OVER", f"{order_id} was only good until {order.expires_at}", hint="--force sends it all the same")
+            raise Rejected(
+                "TTL_OVER", f"{order_id} was only good until {order.expires_at}", hint="--force sends it all the same"
+            )
         lifetime = ttl.entry_ms if order.is_entry else ttl.exit_ms
         event = DeadLetterRetried(at=at, order=order_id, by=by, expires_at=at + lifetime if force else order.expires_at)
     else:
         raise Rejected("NOT_FOUND", f"a dead letter can be retried or discarded, not {do!r}")
     await store.post(OWNER, at, msgspec.json.encode(event))
     return {"id": order_id, "asked": do}
-
-

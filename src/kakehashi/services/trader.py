@@ -191,9 +191,7 @@ class Trader:
         if future is not None:
             failed.append((future, error))
 
-    async def _fail(
-        self, taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]], error: KakehashiError
-    ) -> None:
+    async def _fail(self, taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]], error: KakehashiError) -> None:
         """Nothing was written, but the engine has moved on: forget it and load what is true."""
         self._available = False
         log.error("commit_failed", code=error.code, message=error.message, events=len(taken))
@@ -322,9 +320,9 @@ class Trader:
         changed = moved != saved
         if changed:
             for ident in saved.keys() - moved.keys():
-                batch.deletes.append(("positions", f"{report.account}|{ident}"))
+                batch.deletes.append(("positions", saved[ident].key))
             for ident in sorted(moved):
-                batch.rows[("positions", f"{report.account}|{ident}")] = mirror.positions[ident]
+                batch.rows[("positions", mirror.positions[ident].key)] = mirror.positions[ident]
             self._positions_saved[report.account] = moved
         if changed or report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS:
             self._mirror_saved[report.account] = report.at
@@ -350,7 +348,9 @@ class Trader:
                 if order.state is State.QUEUED and order.created_at == order.updated_at and not order.attempt:
                     detail = f"{order.op} {order.side} {order.volume} {order.symbol} on {order.account}"
                     batch.audits.append(
-                        AuditRow(at=order.created_at, actor=order.route, action="order", subject=order.id, detail=detail)
+                        AuditRow(
+                            at=order.created_at, actor=order.route, action="order", subject=order.id, detail=detail
+                        )
                     )
         self._on_outcome(outcome)
 
@@ -386,9 +386,7 @@ class Trader:
             counters = msgspec.json.decode(raw)
         # 15 random bits, non-zero, once per installation: two hubs on one account never share a magic (R18).
         prefix = int(counters.get("prefix") or secrets.randbelow(2**15 - 1) + 1)
-        engine = Engine(
-            EngineSettings(prefix=prefix, max_attempts=self._max_attempts, stale_ms=self._stale_ms)
-        )
+        engine = Engine(EngineSettings(prefix=prefix, max_attempts=self._max_attempts, stale_ms=self._stale_ms))
         engine.seq = int(counters.get("seq", 0))
         self._versions = {}
         for key, raw in state.items():

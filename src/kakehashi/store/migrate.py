@@ -33,7 +33,9 @@ def upgrade(url: str, revision: str = HEAD) -> None:
     if url.startswith("sqlite:"):
         _in_sqlite(url, lambda connection: command.upgrade(_config(connection=connection), revision))
     else:
-        asyncio.run(_in_postgres(url, lambda config, now: command.upgrade(config, f"{now or 'base'}:{revision}", sql=True)))
+        asyncio.run(
+            _in_postgres(url, lambda config, now: command.upgrade(config, f"{now or 'base'}:{revision}", sql=True))
+        )
 
 
 def downgrade(url: str, revision: str) -> None:

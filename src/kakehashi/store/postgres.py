@@ -179,7 +179,9 @@ class PostgresStore:
             self._held.discard(ownership.owner)
             with _mapped():
                 await self._guard.execute(
-                    "SELECT pg_advisory_unlock(hashtextextended($1, 0))", _lock_name(ownership.owner), timeout=self._timeout_s
+                    "SELECT pg_advisory_unlock(hashtextextended($1, 0))",
+                    _lock_name(ownership.owner),
+                    timeout=self._timeout_s,
                 )
 
     async def commit(self, commit: Commit) -> None:
@@ -232,7 +234,9 @@ class PostgresStore:
         return [TokenRow(**row) for row in await self._fetch(queries.TOKENS)]
 
     async def post(self, owner: str, at: Millis, body: bytes) -> int:
-        return int(await self._submit(lambda t: t.connection.fetchval(numbered(queries.POST), owner, at, body.decode())))
+        return int(
+            await self._submit(lambda t: t.connection.fetchval(numbered(queries.POST), owner, at, body.decode()))
+        )
 
     async def inbox(self, owner: str) -> Sequence[InboxRow]:
         rows = await self._fetch(queries.INBOX, (owner,))
@@ -342,12 +346,16 @@ class PostgresStore:
             async with asyncio.timeout(self._timeout_s):
                 connection = await self._connect()
                 try:
-                    while (status := await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)) == "in progress":
+                    while (
+                        status := await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
+                    ) == "in progress":
                         await asyncio.sleep(0.05)
                 finally:
                     connection.terminate()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
-            raise OutcomeUnknown("STORE_OUTCOME_UNKNOWN", f"COMMIT {xid} was sent and not answered: {e}", value=xid) from e
+            raise OutcomeUnknown(
+                "STORE_OUTCOME_UNKNOWN", f"COMMIT {xid} was sent and not answered: {e}", value=xid
+            ) from e
         return bool(status == "committed")
 
     async def _apply_together(self, jobs: list[_Job]) -> None:
@@ -384,7 +392,9 @@ class PostgresStore:
 
     async def _connect(self) -> Any:
         return await asyncpg.connect(
-            self.url, timeout=self._timeout_s, server_settings={"synchronous_commit": "on", "application_name": "kakehashi"}
+            self.url,
+            timeout=self._timeout_s,
+            server_settings={"synchronous_commit": "on", "application_name": "kakehashi"},
         )
 
     async def _fetch(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
@@ -418,4 +428,6 @@ def _lock_name(owner: str) -> str:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable("STORE_UNAVAILABLE", f"{type(error).__name__}: {error}", hint="check that PostgreSQL runs and has room")
+    return Unavailable(
+        "STORE_UNAVAILABLE", f"{type(error).__name__}: {error}", hint="check that PostgreSQL runs and has room"
+    )

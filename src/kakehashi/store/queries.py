@@ -18,7 +18,9 @@ CLAIM: Final = (
     "INSERT INTO owners (owner, epoch, holder, at) VALUES (?, 1, ?, ?) ON CONFLICT (owner)"
     " DO UPDATE SET epoch = owners.epoch + 1, holder = excluded.holder, at = excluded.at RETURNING epoch"
 )
-JOURNAL: Final = "SELECT seq, at, owner, kind, trace_id, body FROM journal WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?"
+JOURNAL: Final = (
+    "SELECT seq, at, owner, kind, trace_id, body FROM journal WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
 NEWEST_VERSION: Final = "SELECT max(version) FROM configs WHERE kind = ? AND name = ?"
 PUT_CONFIG: Final = 'INSERT INTO configs (kind, name, version, at, "by", body) VALUES (?, ?, ?, ?, ?, ?)'
 CONFIGS: Final = (
@@ -33,8 +35,12 @@ TOKENS: Final = "SELECT * FROM tokens ORDER BY created_at, id"
 POST: Final = "INSERT INTO inbox (owner, at, body) VALUES (?, ?, ?) RETURNING id"
 INBOX: Final = "SELECT id, owner, at, body FROM inbox WHERE owner = ? ORDER BY id"
 AUDIT_HEAD: Final = "SELECT seq, hash FROM audits ORDER BY seq DESC LIMIT 1"
-AUDIT_ADD: Final = "INSERT INTO audits (seq, at, actor, action, subject, detail, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-AUDITS: Final = "SELECT seq, at, actor, action, subject, detail, prev, hash FROM audits WHERE seq > ? ORDER BY seq LIMIT ?"
+AUDIT_ADD: Final = (
+    "INSERT INTO audits (seq, at, actor, action, subject, detail, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+AUDITS: Final = (
+    "SELECT seq, at, actor, action, subject, detail, prev, hash FROM audits WHERE seq > ? ORDER BY seq LIMIT ?"
+)
 IDEM_HOLDER: Final = "SELECT signal_id FROM idem WHERE key = ?"
 
 GENESIS: Final = "0" * 64
@@ -69,7 +75,9 @@ def listing(table: str, where: Mapping[str, Any] | None, limit: int, *, newest_f
     if table == "dead_letters":
         table, where["state"] = "orders", State.DEAD
     if table not in _ORDER_BY:
-        raise Rejected("NO_SUCH_TABLE", f"expected one of {', '.join(_ORDER_BY)}, dead_letters; got {table!r}", value=table)
+        raise Rejected(
+            "NO_SUCH_TABLE", f"expected one of {', '.join(_ORDER_BY)}, dead_letters; got {table!r}", value=table
+        )
     columns = schema.metadata.tables[table].columns
     clauses, params = ["1 = 1"], []
     for name, wanted in where.items():
@@ -78,7 +86,9 @@ def listing(table: str, where: Mapping[str, Any] | None, limit: int, *, newest_f
         if wanted is None:
             clauses.append(f"{quoted(name)} IS NULL")
             continue
-        values = [_plain(v, text=name not in _INTEGERS[table]) for v in (wanted if isinstance(wanted, tuple) else (wanted,))]
+        values = [
+            _plain(v, text=name not in _INTEGERS[table]) for v in (wanted if isinstance(wanted, tuple) else (wanted,))
+        ]
         clauses.append(f"{quoted(name)} IN ({places(values)})" if values else "1 = 0")
         params += values
     order = ", ".join(f"{column} {'DESC' if newest_first else 'ASC'}" for column in _ORDER_BY[table].split(", "))
@@ -218,7 +228,9 @@ def prunings(before: Millis) -> tuple[Pruning, ...]:
     over = f"updated_at < ? AND state IN ({places(ended)})"
     return (
         Pruning("orders", "id", over, (before, *ended)),
-        Pruning("fills", "id", "at < ? AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.id = fills.order_id)", (before,)),
+        Pruning(
+            "fills", "id", "at < ? AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.id = fills.order_id)", (before,)
+        ),
         Pruning(
             "signals",
             "id",

@@ -110,11 +110,6 @@ def _delete(table: str, key: str) -> tuple[str, str | int]:
     return sql, int(key) if table == "inbox" else key
 
 
-def position_key(account: str, ident: str) -> str:
-    """The key of a position's row, as ``Commit.deletes`` names it."""
-    return f"{account}/{ident}"
-
-
 def _opt(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -142,7 +137,7 @@ def _fill(f: Fill) -> list[tuple[str, Params]]:
 
 
 def _position(p: BrokerPosition) -> list[tuple[str, Params]]:
-    who = (position_key(p.account, p.ident), p.account, p.ident, p.ticket, p.symbol, p.side.value)
+    who = (p.key, p.account, p.ident, p.ticket, p.symbol, p.side.value)
     what = (str(p.volume), str(p.open_price), str(p.magic), str(p.profit), p.opened_at)
     return [("positions", (*who, *what, _encode(p).decode()))]
 

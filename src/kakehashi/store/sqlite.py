@@ -321,7 +321,8 @@ class SqliteStore:
         if self._loop is None:
             raise Unavailable("STORE_UNAVAILABLE", "the store is not open")
         try:
-            return await self._loop.run_in_executor(self._readers, lambda: work(self._read_connection()))
+            found: T = await self._loop.run_in_executor(self._readers, lambda: work(self._read_connection()))
+            return found
         except (sqlite3.Error, OSError) as e:
             raise _unavailable(e) from e
 

@@ -5,7 +5,7 @@ field searches for literal text and cuts items at the first ``}`` (facts: wire c
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -328,10 +328,10 @@ def _bounded(amount: Decimal | None) -> Decimal:
     return amount
 
 
-_T = Any
+T = TypeVar("T")
 
 
-def _decode(body: bytes, kind: Any) -> _T:
+def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind, strict=False)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:

@@ -71,7 +71,10 @@ def run(
     **rules: Any,
 ) -> Decision:
     rules = {"size_value": D("0.10"), **rules}
-    r = Route(name="r", accounts=("A",), rules=RouteRules(**rules), **(route or {}))
+    spelled = {name: value for name, value in rules.items() if isinstance(value, str)}
+    read = msgspec.convert(spelled, RouteRules)
+    words = {name: getattr(read, name) for name in spelled}
+    r = Route(name="r", accounts=("A",), rules=msgspec.structs.replace(RouteRules(**rules), **words), **(route or {}))
     return decide(signal(a, age_ms=age_ms), r, v or view(), memory or RouteMemory(), at=at, symbol="EURUSD")
 
 

@@ -126,6 +126,8 @@ def test_unknown_rules_are_all_named() -> None:
     [
         {"size_value": -1},
         {"size_value": "NaN"},
+        {"sl": {"unit": "PIPS", "value": "NaN"}},
+        {"tps": [{"level": {"unit": "R", "value": 1}, "share": "NaN"}]},
         {"zone": "Mars/Olympus"},
         {"windows": [{"start": "25:00"}]},
         {"windows": [{"days": ["someday"]}]},

@@ -241,5 +241,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("audits", "owners", "inbox", "journal", "tokens", "configs", "states", "positions", "fills", "orders", "idem", "signals"):
+    for table in (
+        "audits",
+        "owners",
+        "inbox",
+        "journal",
+        "tokens",
+        "configs",
+        "states",
+        "positions",
+        "fills",
+        "orders",
+        "idem",
+        "signals",
+    ):
         op.drop_table(table)

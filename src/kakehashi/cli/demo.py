@@ -1,0 +1,68 @@
+"""``kakehashi demo``."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kakehashi.cli.output import Answer, command_output, language, say, wants_json
+
+NEXT = """
+{next}
+  kakehashi accounts add NAME --number LOGIN
+  kakehashi routes add trend --account NAME --lots 0.10
+  kakehashi up"""
+
+
+def _text(data: dict[str, Any]) -> str:
+    latency = "  ".join(f"{hop} p50 {v['p50']} p95 {v['p95']} p99 {v['p99']}" for hop, v in data["latency_ms"].items())
+    alerts = data["alerts"]
+    ja = language() == "ja"
+    result = (
+        ("すべて台本どおり" if ja else "all as scripted")
+        if data["ok"]
+        else ("台本と異なる" if ja else "NOT AS SCRIPTED")
+    )
+    return "\n".join(
+        (
+            "",
+            f"{result}: {alerts['sent']} alerts {alerts['by_status']}",
+            f"orders filled: {data['orders_filled']}",
+            f"latency ms: {latency}",
+            NEXT.format(next="次にお試しください:" if ja else "Try next:"),
+        )
+    )
+
+
+@click.command("demo")
+@click.option("--headless", is_flag=True, help="Say nothing on the way.")
+@click.option("--duration", type=click.FloatRange(0, 3600), default=None, help="Go on trading so many seconds.")
+@click.option("--speed", type=click.FloatRange(0.1, 100), default=1.0, help="Divides the pauses between alerts.")
+@command_output(human=_text, bare=True)
+def demo(headless: bool, duration: float | None, speed: float) -> Answer:
+    """TradingView alerts become fills on three simulated accounts, through everything that usually goes wrong."""
+    from kakehashi.demo.script import Scene, Script
+    from kakehashi.demo.stage import Stage
+
+    def tell(scene: Scene) -> None:
+        if not headless:
+            mark = click.style("ok  ", fg="green") if scene.ok else click.style("FAIL", fg="red")
+            name = scene.ja if language() == "ja" else scene.name
+            say(f"{mark} {click.style(name, bold=True)}: {scene.expected}")
+            say(f"     {click.style(scene.seen, fg='cyan')}")
+
+    with tempfile.TemporaryDirectory(prefix="kakehashi-demo-") as folder:
+        stage = Stage(Path(folder))
+        if not headless and not wants_json():
+            say(f"hub on {stage.base_url}; everything is simulated, nothing leaves this machine")
+        url = stage.prepare()
+        script = Script(speed=speed, seconds=duration, tell=tell)
+
+        async def play() -> None:
+            await stage.furnish(url)
+            await stage.perform(script.play)
+
+        asyncio.run(play())
+        return Answer(script.report, 0 if script.report["ok"] else 1)

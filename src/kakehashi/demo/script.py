@@ -1,0 +1,208 @@
+"""The demo's script: each scene sends alerts as TradingView would, waits for what must follow, and checks it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import msgspec
+
+from kakehashi.client.tradingview import Delivery, deliver
+from kakehashi.demo.stage import Stage, lots
+from kakehashi.domain.messages import DeliveriesLeased, OrderReported, Recorded, SignalReceived
+from kakehashi.services import desk
+
+SCENE_LIMIT_S = 15.0
+
+
+class Scene(msgspec.Struct, kw_only=True):
+    """One scene as it went."""
+
+    name: str
+    ja: str
+    expected: str
+    ok: bool = False
+    seen: str = ""
+
+
+class Script:
+    """Plays the scenes on a stage and keeps what was seen.
+
+    :param tell: is given each finished scene, for the terminal
+    """
+
+    def __init__(self, *, speed: float, seconds: float | None, tell: Callable[[Scene], None]) -> None:
+        self._speed, self._seconds, self._tell = speed, seconds, tell
+        self._http: httpx.AsyncClient
+        self._stage: Stage
+        self._bar = int(time.time()) // 300 * 300
+        self.scenes: list[Scene] = []
+        self.deliveries: list[Delivery] = []
+
+    async def play(self, stage: Stage) -> None:
+        """All scenes, in order; the first that fails does not stop the rest."""
+        self._stage = stage
+        async with httpx.AsyncClient() as self._http:
+            await stage.ready(self._http)
+            for scene in (
+                *(self._entry, self._duplicate, self._refusal, self._partial, self._reversal),
+                *(self._dying_ea, self._hub_restart, self._kill_switch, self._flat),
+            ):
+                await scene()
+            began = time.monotonic()
+            while self._seconds is not None and time.monotonic() - began < self._seconds:
+                await self._round()
+            self.report = await self._summary()
+
+    # -- scenes --------------------------------------------------------------------------------------------------
+
+    async def _entry(self) -> None:
+        scene = Scene(name="entry", ja="エントリー", expected="0.10 long on tokyo and osaka, sized by risk on small")
+        await self._alert("LONG", id="1", sl_pips=20)
+        await self._until(
+            scene, lambda: self._open("tokyo") == Decimal("0.1") and self._open("osaka") == Decimal("0.1")
+        )
+
+    async def _duplicate(self) -> None:
+        scene = Scene(name="duplicate", ja="重複", expected="the same alert again changes nothing")
+        before = len(self._stage.deals())
+        again = await self._send(self.deliveries[0].body)
+        scene.seen = f"answered {again.answer.get('status')}"
+        await asyncio.sleep(0.5)
+        unchanged = len(self._stage.deals()) == before and again.answer.get("status") == "duplicate"
+        await self._until(scene, lambda: unchanged)
+
+    async def _refusal(self) -> None:
+        scene = Scene(name="refusal", ja="拒否", expected="an alert that is 10 minutes old is refused with its code")
+        old = datetime.fromtimestamp(time.time() - 600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        answer = await self._alert("LONG", id="2", timenow=old)
+        scene.seen = f"{answer.answer.get('status')} {answer.answer.get('code')}"
+        await self._until(scene, lambda: answer.answer.get("code") == "EXPIRED_ENTRY")
+
+    async def _partial(self) -> None:
+        scene = Scene(name="partial take-profit", ja="部分利確", expected="half is closed: 0.05 stays on tokyo")
+        await self._alert("TP", id="3")
+        await self._until(scene, lambda: self._open("tokyo") == Decimal("0.05"))
+
+    async def _reversal(self) -> None:
+        scene = Scene(name="reversal", ja="ドテン", expected="closed first, then 0.10 short on tokyo and osaka")
+        await self._alert("REVERSE", id="4", sl_pips=20)
+        await self._until(scene, lambda: all(self._open(a) == Decimal("-0.1") for a in ("tokyo", "osaka")))
+
+    async def _dying_ea(self) -> None:
+        scene = Scene(
+            name="an EA dies holding a lease",
+            ja="リース中の EA 停止",
+            expected="restarted, it looks first: closed once",
+        )
+        await self._alert("CLOSE", id="5")
+        await self._until(scene, lambda: all(self._open(a) == 0 for a in ("tokyo", "osaka", "small")))
+        scene.seen += f"; EA restarts: {self._stage.supervisor.restarts.get('ea-tokyo', 0)}"
+
+    async def _hub_restart(self) -> None:
+        scene = Scene(name="hub restart", ja="ハブ再起動", expected="alerts sent meanwhile are all answered 200")
+        self._stage.supervisor.restart("hub")
+        answers = await asyncio.gather(*(self._alert("LONG", id=f"6{n}", symbol="USDJPY") for n in range(4)))
+        codes = [a.status for a in answers]
+        scene.seen = f"answers {codes}"
+        await self._until(scene, lambda: codes == [200] * 4 and self._open("tokyo") != 0)
+
+    async def _kill_switch(self) -> None:
+        scene = Scene(name="kill switch", ja="キルスイッチ", expected="an entry is refused, a close passes")
+        await desk.kill(self._stage.store, on=True, scope="*", by="demo", at=time.time_ns() // 1_000_000)
+        await asyncio.sleep(0.6)
+        entry = await self._alert("LONG", id="7")
+        close = await self._alert("CLOSE", id="8", symbol="USDJPY")
+        scene.seen = f"entry {entry.answer.get('code')}, close {close.answer.get('status')}"
+        ok = entry.answer.get("code") == "KILLED" and close.answer.get("status") == "queued"
+        await self._until(scene, lambda: ok and self._open("tokyo") == 0)
+        await desk.kill(self._stage.store, on=False, scope="*", by="demo", at=time.time_ns() // 1_000_000)
+
+    async def _flat(self) -> None:
+        scene = Scene(name="the books agree", ja="帳簿の一致", expected="every fill of the hub is a deal of the broker")
+        await asyncio.sleep(0.7)
+        deals = self._stage.deals()
+        entries = [d["magic"] for d in deals if d["entry"] == "IN"]
+        orders = await desk.listing(self._stage.store, "orders", limit=10_000)
+        filled = {o["magic"] for o in orders if o["op"] == "OPEN" and Decimal(o["filled_volume"]) > 0}
+        scene.seen = f"{len(entries)} entries at the broker, {len(filled)} at the hub, each once"
+        agree = len(entries) == len(set(entries)) and set(entries) == filled
+        await self._until(scene, lambda: agree)
+
+    async def _round(self) -> None:
+        """Filler for a longer run: in and out."""
+        number = len(self.deliveries)
+        await self._alert("LONG", id=f"r{number}")
+        await asyncio.sleep(1 / self._speed)
+        await self._alert("CLOSE", id=f"r{number}c")
+        await asyncio.sleep(1 / self._speed)
+
+    # -- tools ---------------------------------------------------------------------------------------------------
+
+    async def _alert(self, signal: str, *, symbol: str = "EURUSD", **fields: Any) -> Delivery:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {"signal": signal, "symbol": symbol, "timeframe": "5", "bar_time": self._bar * 1000, "timenow": now}
+        return await self._send(json.dumps(body | fields))
+
+    async def _send(self, body: str) -> Delivery:
+        delivery = await deliver(self._http, self._stage.webhook, body, speed=self._speed)
+        self.deliveries.append(delivery)
+        return delivery
+
+    def _open(self, account: str) -> Decimal:
+        return lots(self._stage.deals(), account)
+
+    async def _until(self, scene: Scene, reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + SCENE_LIMIT_S
+        while not reached() and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        scene.ok = reached()
+        books = ", ".join(f"{a} {self._open(a):+f}" for a in ("tokyo", "osaka", "small"))
+        scene.seen = f"{scene.seen}; {books}" if scene.seen else books
+        self.scenes.append(scene)
+        self._tell(scene)
+
+    async def _summary(self) -> dict[str, Any]:
+        by_status: dict[str, int] = {}
+        by_code: dict[str, int] = {}
+        for delivery in self.deliveries:
+            status = str(delivery.answer.get("status", delivery.status))
+            by_status[status] = by_status.get(status, 0) + 1
+            if code := delivery.answer.get("code"):
+                by_code[str(code)] = by_code.get(str(code), 0) + 1
+        orders = await desk.listing(self._stage.store, "orders", limit=100_000)
+        filled: dict[str, int] = {}
+        for order in orders:
+            filled[order["account"]] = filled.get(order["account"], 0) + (order["state"] == "FILLED")
+        return {
+            "ok": all(s.ok for s in self.scenes),
+            "alerts": {"sent": len(self.deliveries), "by_status": by_status, "by_code": by_code},
+            "orders_filled": filled,
+            "latency_ms": await self._latencies(),
+            "scenes": [msgspec.to_builtins(s) for s in self.scenes],
+        }
+
+    async def _latencies(self) -> dict[str, dict[str, float]]:
+        """From sent to decided (the 200), to delivered (the lease) and to filled (the report), by the journal's times."""
+        received: dict[str, int] = {}
+        hops: dict[str, list[float]] = {"decided": [d.took_ms for d in self.deliveries if d.status == 200]}
+        orders = {o["id"]: o["signal_id"] for o in await desk.listing(self._stage.store, "orders", limit=100_000)}
+        for _, entry in await self._stage.store.journal(owner=desk.OWNER, limit=100_000):
+            event = msgspec.json.decode(entry.body, type=Recorded).event
+            if isinstance(event, SignalReceived):
+                received[event.signal.id] = event.signal.received_at
+            elif isinstance(event, DeliveriesLeased):
+                for order in event.orders:
+                    hops.setdefault("delivered", []).append(event.at - received.get(orders.get(order, ""), event.at))
+            elif isinstance(event, OrderReported) and event.volume:
+                hops.setdefault("filled", []).append(event.at - received.get(orders.get(event.order, ""), event.at))
+        return {name: _percentiles(values) for name, values in hops.items()}
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values) or [0.0]
+    return {f"p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 1) for p in (50, 95, 99)}

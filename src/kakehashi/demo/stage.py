@@ -1,0 +1,162 @@
+"""The demo's stage: a temporary store, three accounts, and the processes that play hub, broker and EAs."""
+
+import asyncio
+import os
+import signal
+import socket as sockets
+import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from kakehashi.bootstrap import opened_store, prepare_store
+from kakehashi.config import Settings, load_settings
+from kakehashi.domain.rules import Route, rules_from_toml
+from kakehashi.domain.values import Account, MarginMode
+from kakehashi.ports import AuditRow, Store
+from kakehashi.services import desk
+from kakehashi.services.access import create_token
+from kakehashi.services.ids import SystemClock
+from kakehashi.services.supervise import Role, Supervisor
+
+START_LIMIT_S = 20.0
+
+
+class Cast(msgspec.Struct, frozen=True, kw_only=True):
+    """One simulated account of the demo."""
+
+    name: str
+    number: str
+    margin_mode: MarginMode
+    balance: str
+    suffix: str = ""
+
+
+CAST = (
+    Cast(name="tokyo", number="1001", margin_mode=MarginMode.HEDGING, balance="10000"),
+    Cast(name="osaka", number="1002", margin_mode=MarginMode.NETTING, balance="20000", suffix=".m"),
+    Cast(name="small", number="1003", margin_mode=MarginMode.HEDGING, balance="100"),
+)
+
+
+class Stage:
+    """Set up once; :meth:`run` keeps the processes until the script has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "broker.sock"
+        self.ledger = folder / "ledger.jsonl"
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")} | {
+            "KAKEHASHI_STORE__URL": f"sqlite:///{folder / 'demo.db'}",
+            "KAKEHASHI_BROKER__SOCKET": str(self.socket),
+            "KAKEHASHI_MAILBOX__LEASE_S": "2",
+            "KAKEHASHI_LOG__LEVEL": "warning",
+        }
+        self.listening = sockets.socket()
+        self.listening.bind(("127.0.0.1", 0))
+        self.listening.listen(512)
+        self.listening.set_inheritable(True)
+        self.base_url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+        self.webhook = ""
+        self.ea_tokens: dict[str, str] = {}
+        self.store: Store
+        self.supervisor: Supervisor
+
+    def prepare(self) -> str:
+        """Make the store; its URL."""
+        return prepare_store(self.settings())
+
+    def settings(self) -> Settings:
+        url = self.env["KAKEHASHI_STORE__URL"]
+        return load_settings({"store.url": url})
+
+    async def furnish(self, url: str) -> None:
+        """Accounts, routes and tokens, as an operator would make them."""
+        self.store = await opened_store(url)
+        at = SystemClock().now_ms()
+        for one in CAST:
+            symbols = {s: f"{s}{one.suffix}" for s in ("EURUSD", "USDJPY")} if one.suffix else {}
+            account = Account(name=one.name, number=one.number, margin_mode=one.margin_mode, symbols=symbols)
+            await desk.add_account(self.store, account, by="demo", at=at)
+            self.ea_tokens[one.name] = await self._token("ea", account=one.name)
+        fixed = rules_from_toml({"size_value": "0.10", "cooldown_s": False, "max_spread_percent": False})
+        risky = rules_from_toml(
+            {"size_unit": "RISK_PERCENT", "size_value": "1", "cooldown_s": False, "max_spread_percent": False}
+        )
+        route = Route(name="trend", accounts=tuple(c.name for c in CAST), rules=fixed, per_account={"small": risky})
+        await desk.put_route(self.store, route, by="demo", at=at)
+        self.webhook = f"{self.base_url}/webhook/tradingview/{await self._token('webhook', route='trend')}"
+
+    async def _token(self, scope: str, *, route: str = "", account: str = "") -> str:
+        at = SystemClock().now_ms()
+        new = create_token(scope, at=at, route=route, account=account, slot=route)
+        await self.store.put_token(new.row, AuditRow(at=at, actor="demo", action="token create", subject=new.row.id))
+        return new.secret
+
+    def roles(self, *, dying: str = "") -> list[Role]:
+        """Broker, hub and an EA per account; ``dying`` names the EA that once dies holding a lease."""
+        fd = self.listening.fileno()
+        me = (sys.executable, "-m", "kakehashi")
+        broker = (*me, "run", "broker", "--socket", str(self.socket), "--ledger", str(self.ledger), "--seed", "7")
+        roles = [
+            Role(name="broker", argv=broker),
+            Role(name="hub", argv=(*me, "run", "hub", "--fd", str(fd)), fds=(fd,)),
+        ]
+        for one in CAST:
+            argv = (
+                *(*me, "ea", "simulate", "--account", one.name, "--number", one.number, "--url", self.base_url),
+                *("--socket", str(self.socket), "--instance", f"ea-{one.name}", "--poll-s", "0.05"),
+                *("--report-s", "0.5", "--journal", str(self.folder / f"{one.name}.journal")),
+                *("--balance", one.balance, "--margin-mode", one.margin_mode.value),
+                *(("--suffix", one.suffix) if one.suffix else ()),
+                *(("--die-after-poll", "4") if one.name == dying else ()),
+            )
+            roles.append(Role(name=f"ea-{one.name}", argv=argv, env={"KAKEHASHI_EA_TOKEN": self.ea_tokens[one.name]}))
+        return roles
+
+    async def perform(self, script: Callable[["Stage"], Awaitable[None]]) -> None:
+        """Run the processes while ``script`` plays; everything is ended afterwards, whatever happened."""
+        self.supervisor = Supervisor(self.roles(dying="tokyo"), env=self.env)
+        running = asyncio.create_task(self.supervisor.run())
+        loop = asyncio.get_running_loop()
+        playing = asyncio.ensure_future(script(self))
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(ending, playing.cancel)
+        try:
+            await playing
+        finally:
+            await self.supervisor.stop()
+            await asyncio.wait({running}, timeout=15)
+            await self.store.close()
+            self.listening.close()
+
+    async def ready(self, http: httpx.AsyncClient) -> None:
+        """Until the hub answers and each EA has reported.
+
+        :raises TimeoutError: something did not start
+        """
+        async with asyncio.timeout(START_LIMIT_S):
+            while True:
+                try:
+                    up = (await http.get(f"{self.base_url}/readyz", timeout=1)).status_code == 200
+                except httpx.HTTPError:
+                    up = False
+                states = await self.store.rows("states", limit=1000)
+                if up and sum(r["key"].startswith("mirror|") for r in states) == len(CAST):
+                    return
+                await asyncio.sleep(0.05)
+
+    def deals(self) -> list[dict[str, str]]:
+        """The broker's own book, which shares no code with the hub."""
+        if not self.ledger.exists():
+            return []
+        return [msgspec.json.decode(line) for line in self.ledger.read_bytes().splitlines() if line.endswith(b"}")]
+
+
+def lots(deals: list[dict[str, str]], account: str) -> Decimal:
+    """What is open on an account by its deals, signed."""
+    signed = (Decimal(d["volume"]) * (1 if d["side"] == "BUY" else -1) for d in deals if d["account"] == account)
+    return sum(signed, Decimal(0))
