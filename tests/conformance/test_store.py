@@ -245,7 +245,7 @@ asyncio.run(main())
 
 
 async def test_a_killed_owner_is_replaced_at_once(store: Store, store_url: str) -> None:
-    child = subprocess.Popen([sys.executable, "-c", HOLDER, store_url], stdout=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, store_url], stdout=subprocess.PIPE)  # noqa: ASYNC220
     try:
         assert child.stdout is not None
         assert await asyncio.to_thread(child.stdout.readline) == b"claimed\n"

@@ -53,11 +53,14 @@ def demo(headless: bool, duration: float | None, speed: float) -> Answer:
             say(f"{mark} {click.style(name, bold=True)}: {scene.expected}")
             say(f"     {click.style(scene.seen, fg='cyan')}")
 
+    from kakehashi.telemetry import setup_logging
+
     with tempfile.TemporaryDirectory(prefix="kakehashi-demo-") as folder:
         stage = Stage(Path(folder))
         if not headless and not wants_json():
             say(f"hub on {stage.base_url}; everything is simulated, nothing leaves this machine")
         url = stage.prepare()
+        setup_logging(stage.settings())
         script = Script(speed=speed, seconds=duration, tell=tell)
 
         async def play() -> None:

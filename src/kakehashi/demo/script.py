@@ -61,7 +61,11 @@ class Script:
     # -- scenes --------------------------------------------------------------------------------------------------
 
     async def _entry(self) -> None:
-        scene = Scene(name="entry", ja="エントリー", expected="0.10 long on tokyo and osaka, sized by risk on small")
+        scene = Scene(
+            name="entry",
+            ja="エントリー",
+            expected="0.10 long on tokyo and osaka; small: 1 % of 100 USD is less than the minimum lot, refused",
+        )
         await self._alert("LONG", id="1", sl_pips=20)
         await self._until(
             scene, lambda: self._open("tokyo") == Decimal("0.1") and self._open("osaka") == Decimal("0.1")
@@ -100,8 +104,10 @@ class Script:
             expected="restarted, it looks first: closed once",
         )
         await self._alert("CLOSE", id="5")
-        await self._until(scene, lambda: all(self._open(a) == 0 for a in ("tokyo", "osaka", "small")))
-        scene.seen += f"; EA restarts: {self._stage.supervisor.restarts.get('ea-tokyo', 0)}"
+        restarts = self._stage.supervisor.restarts
+        await self._until(
+            scene, lambda: bool(restarts.get("ea-tokyo")) and all(self._open(a) == 0 for a in ("tokyo", "osaka"))
+        )
 
     async def _hub_restart(self) -> None:
         scene = Scene(name="hub restart", ja="ハブ再起動", expected="alerts sent meanwhile are all answered 200")

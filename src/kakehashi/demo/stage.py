@@ -71,7 +71,7 @@ class Stage:
 
     def settings(self) -> Settings:
         url = self.env["KAKEHASHI_STORE__URL"]
-        return load_settings({"store.url": url})
+        return load_settings({"store.url": url, "log.level": "error"})
 
     async def furnish(self, url: str) -> None:
         """Accounts, routes and tokens, as an operator would make them."""
@@ -112,14 +112,17 @@ class Stage:
                 *("--report-s", "0.5", "--journal", str(self.folder / f"{one.name}.journal")),
                 *("--balance", one.balance, "--margin-mode", one.margin_mode.value),
                 *(("--suffix", one.suffix) if one.suffix else ()),
-                *(("--die-after-poll", "4") if one.name == dying else ()),
             )
-            roles.append(Role(name=f"ea-{one.name}", argv=argv, env={"KAKEHASHI_EA_TOKEN": self.ea_tokens[one.name]}))
+            # The fifth delivery: entry, take-profit, the reversal's two, then the close it dies with.
+            once = ("--die-after-poll", "5") if one.name == dying else ()
+            env = {"KAKEHASHI_EA_TOKEN": self.ea_tokens[one.name]}
+            roles.append(Role(name=f"ea-{one.name}", argv=argv, once=once, env=env))
         return roles
 
     async def perform(self, script: Callable[["Stage"], Awaitable[None]]) -> None:
         """Run the processes while ``script`` plays; everything is ended afterwards, whatever happened."""
-        self.supervisor = Supervisor(self.roles(dying="tokyo"), env=self.env)
+        talk = (self.folder / "roles.log").open("wb")
+        self.supervisor = Supervisor(self.roles(dying="tokyo"), env=self.env, stderr=talk)
         running = asyncio.create_task(self.supervisor.run())
         loop = asyncio.get_running_loop()
         playing = asyncio.ensure_future(script(self))
@@ -132,6 +135,7 @@ class Stage:
             await asyncio.wait({running}, timeout=15)
             await self.store.close()
             self.listening.close()
+            talk.close()
 
     async def ready(self, http: httpx.AsyncClient) -> None:
         """Until the hub answers and each EA has reported.

@@ -12,7 +12,6 @@ from kakehashi.domain.alerts import Standing, Target
 from kakehashi.domain.codes import refused
 from kakehashi.domain.decision import Decision
 from kakehashi.domain.entries import enter
-from kakehashi.domain.errors import Malformed
 from kakehashi.domain.exits import Case, close_all, close_volume
 from kakehashi.domain.gates import time_left
 from kakehashi.domain.orders import Op, Order, State
@@ -33,7 +32,7 @@ def aim(case: Case) -> Decision:
     case = msgspec.structs.replace(case, rules=msgspec.structs.replace(case.rules, close_scope=CloseScope.ROUTE))
     target = case.alert.target
     if target is None:
-        raise Malformed("BAD_TARGET", "a TARGET alert without market_position")
+        raise refused("BAD_TARGET")
     _refuse_stale(case)
     wanted = _wanted(case, target)
     return msgspec.structs.replace(_difference(case, target, wanted), target=target)

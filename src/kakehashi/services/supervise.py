@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 import msgspec
 import structlog
@@ -25,11 +26,13 @@ DRAIN_S = 10.0
 class Role(msgspec.Struct, frozen=True, kw_only=True):
     """One process to keep.
 
+    :ivar once: further arguments of its first start only
     :ivar fds: descriptors it inherits under the same numbers
     """
 
     name: str
     argv: tuple[str, ...]
+    once: tuple[str, ...] = ()
     fds: tuple[int, ...] = ()
     env: dict[str, str] = {}
 
@@ -37,7 +40,11 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
 class Supervisor:
     """Runs roles until :meth:`stop`. ``pids`` says who is who."""
 
-    def __init__(self, roles: Sequence[Role], *, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, roles: Sequence[Role], *, env: Mapping[str, str] | None = None, stderr: IO[bytes] | None = None
+    ) -> None:
+        """:param stderr: where the roles' talk goes; None is where ours goes"""
+        self._stderr = stderr
         self._roles = tuple(roles)
         self._env = dict(os.environ if env is None else env)
         self._processes: dict[str, asyncio.subprocess.Process] = {}
@@ -73,7 +80,11 @@ class Supervisor:
         while not self._stopping.is_set():
             began = time.monotonic()
             process = await asyncio.create_subprocess_exec(
-                *role.argv, env={**self._env, **role.env}, pass_fds=role.fds, stdin=asyncio.subprocess.DEVNULL
+                *(*role.argv, *(() if role.name in self.restarts else role.once)),
+                env={**self._env, **role.env},
+                pass_fds=role.fds,
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=self._stderr,
             )
             self._processes[role.name] = process
             log.info("role_started", role=role.name, pid=process.pid)

@@ -256,12 +256,14 @@ class PostgresStore:
         target = Path(path)
         part = target.with_name(target.name + ".part")
         with _mapped():
-            async with self._pool.acquire(timeout=self._timeout_s) as connection:
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    with part.open("wb") as out:
-                        for table in schema.metadata.tables:
-                            async for row in connection.cursor(f"SELECT * FROM {table}"):  # noqa: S608 our own names
-                                out.write(msgspec.json.encode({"table": table, "row": dict(row)}) + b"\n")
+            async with (
+                self._pool.acquire(timeout=self._timeout_s) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                with part.open("wb") as out:
+                    for table in schema.metadata.tables:
+                        async for row in connection.cursor(f"SELECT * FROM {table}"):  # noqa: S608 our own names
+                            out.write(msgspec.json.encode({"table": table, "row": dict(row)}) + b"\n")
             part.replace(target)
 
     async def prune(self, *, before: Millis) -> Mapping[str, int]:
@@ -349,7 +351,7 @@ class PostgresStore:
                     while (
                         status := await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
                     ) == "in progress":
-                        await asyncio.sleep(0.05)
+                        await asyncio.sleep(0.05)  # noqa: ASYNC110 the server tells nobody when it is decided
                 finally:
                     connection.terminate()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:

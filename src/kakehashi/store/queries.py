@@ -1,4 +1,7 @@
-"""What is read, and the few writes beside the hot path. Places are ``?``; :func:`~kakehashi.store.rows.numbered` turns them."""
+"""What is read, and the few writes beside the hot path.
+
+Places are ``?``; :func:`~kakehashi.store.rows.numbered` turns them into PostgreSQL's.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,8 +27,8 @@ JOURNAL: Final = (
 NEWEST_VERSION: Final = "SELECT max(version) FROM configs WHERE kind = ? AND name = ?"
 PUT_CONFIG: Final = 'INSERT INTO configs (kind, name, version, at, "by", body) VALUES (?, ?, ?, ?, ?, ?)'
 CONFIGS: Final = (
-    'SELECT c.kind, c.name, c.version, c.at, c."by", c.body FROM configs c JOIN (SELECT kind, name, max(version) AS version'
-    " FROM configs GROUP BY kind, name) newest ON c.kind = newest.kind AND c.name = newest.name"
+    'SELECT c.kind, c.name, c.version, c.at, c."by", c.body FROM configs c'
+    " JOIN (SELECT kind, name, max(version) AS version FROM configs GROUP BY kind, name) newest ON c.kind = newest.kind AND c.name = newest.name"
     " AND c.version = newest.version WHERE c.body <> '' ORDER BY c.kind, c.name"
 )
 CONFIG_HISTORY: Final = (
@@ -92,8 +95,8 @@ def listing(table: str, where: Mapping[str, Any] | None, limit: int, *, newest_f
         clauses.append(f"{quoted(name)} IN ({places(values)})" if values else "1 = 0")
         params += values
     order = ", ".join(f"{column} {'DESC' if newest_first else 'ASC'}" for column in _ORDER_BY[table].split(", "))
-    names = ", ".join(quoted(column) for column in columns.keys())  # noqa: SIM118 SQLAlchemy's columns iterate as columns
-    sql = f"SELECT {names} FROM {table} WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ?"  # noqa: S608 names from schema
+    names = ", ".join(quoted(column) for column in columns.keys())  # noqa: SIM118 iterates columns
+    sql = f"SELECT {names} FROM {table} WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ?"  # noqa: S608
     return sql, (*params, limit)
 
 
@@ -213,14 +216,14 @@ class Pruning(msgspec.Struct, frozen=True):
         return f"SELECT {self.key} FROM {self.table} WHERE {self.old}"  # noqa: S608 our own names
 
     def delete(self, keys: Sequence[Any]) -> str:
-        return f"DELETE FROM {self.table} WHERE {self.old} AND {self.key} IN ({places(keys)})"  # noqa: S608 our own names
+        return f"DELETE FROM {self.table} WHERE {self.old} AND {self.key} IN ({places(keys)})"  # noqa: S608
 
 
 PRUNE_STEP: Final = 500
 
 
 def prunings(before: Millis) -> tuple[Pruning, ...]:
-    """In this order. A dead letter waits for a person and a live order for its end; a signal stays while an order has it.
+    """In this order. A dead letter waits for a person, a live order for its end; a signal stays while an order has it.
 
     Audits, configurations and tokens are kept for good.
     """

@@ -53,10 +53,11 @@ def _upsert(table: str, *, key: str = "id") -> Upsert:
 
 
 IDEM_TAIL: Final = (
-    "ON CONFLICT (key) DO UPDATE SET signal_id = excluded.signal_id, taken_at = excluded.taken_at, until = excluded.until"
+    "ON CONFLICT (key)"
+    " DO UPDATE SET signal_id = excluded.signal_id, taken_at = excluded.taken_at, until = excluded.until"
     " WHERE idem.signal_id = excluded.signal_id OR idem.until <= excluded.taken_at"
 )
-"""A key is taken once; its own signal may be written again; an expired key is free. A row not written is a duplicate."""
+"""A key is taken once: its own signal may be written again, an expired key is free, a row not written is a duplicate."""
 
 UPSERTS: Final[Mapping[str, Upsert]] = {
     "idem": Upsert("idem", ("key", "signal_id", "taken_at", "until"), IDEM_TAIL),

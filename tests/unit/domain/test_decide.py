@@ -262,3 +262,7 @@ def test_an_older_target_is_stale_and_contracts_need_a_factor() -> None:
 def test_after_a_stop_a_changed_target_enters_again() -> None:
     memory = RouteMemory(target=Target(position=Standing.LONG, size=D(1)), closed_by_other=True)
     assert acts(aim("LONG", "2", None, memory)) == [("OPEN", "", D("0.2"))]
+
+
+def test_a_target_that_says_nothing_is_refused_and_not_raised() -> None:
+    assert run(alert("TARGET")).code == "BAD_TARGET"

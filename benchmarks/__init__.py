@@ -1,0 +1,1 @@
+"""What the hub can carry on this machine: ``python -m benchmarks`` (``make bench``)."""
