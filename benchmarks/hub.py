@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -65,7 +67,7 @@ def process(*argv: str, port: int, env: dict[str, str] | None = None, log: Path)
             wait_for(port, running)
             yield running.pid
         finally:
-            running.terminate()
+            running.send_signal(signal.SIGINT)  # uvicorn dies of the SIGTERM it got, and a profiler with it
             try:
                 running.wait(15)
             except subprocess.TimeoutExpired:
@@ -73,26 +75,31 @@ def process(*argv: str, port: int, env: dict[str, str] | None = None, log: Path)
                 running.wait()
 
 
-@contextlib.contextmanager
-def running(folder: Path, *, past: int = 0, wrap: tuple[str, ...] = ()) -> Iterator[Hub]:
-    """A hub with auth, decide and journal; one account, one route with fixed lots and no rails, no rate limits.
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """A store with one account, one route (fixed lots, no rails) and its two tokens; each hub gets a copy of it."""
 
-    :param past: signals the store holds already (copies of a real one, which is sent first)
-    :param wrap: what stands between python and ``-m kakehashi``, e.g. a profiler
-    """
-    folder.mkdir()
-    port = free_port()
-    env = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")} | {
-        "KAKEHASHI_STORE__URL": f"sqlite:///{folder / 'kakehashi.db'}",
+    db: Path
+    webhook: str
+    ea: str
+
+
+def environment(db: Path) -> dict[str, str]:
+    """Without rate limits, and without whatever the user has set."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")} | {
+        "KAKEHASHI_STORE__URL": f"sqlite:///{db}",
         "KAKEHASHI_INGEST__RATE_PER_TOKEN": "off",
         "KAKEHASHI_MAILBOX__RATE_PER_TOKEN": "off",
         "KAKEHASHI_LOG__LEVEL": "warning",
     }
 
+
+def prepare(folder: Path) -> Ready:
+    """By the command line, as a user would."""
+    db = folder / "ready.db"
+
     def cli(*args: str) -> dict[str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "kakehashi", *args, "--json"], env=env, capture_output=True, check=False, timeout=60
-        )
+        argv = [sys.executable, "-m", "kakehashi", *args, "--json"]
+        done = subprocess.run(argv, env=environment(db), capture_output=True, check=False, timeout=60)
         if done.returncode:
             raise RuntimeError(f"kakehashi {' '.join(args)}: {done.stdout.decode()}{done.stderr.decode()}")
         found: dict[str, str] = json.loads(done.stdout)["data"]
@@ -102,18 +109,34 @@ def running(folder: Path, *, past: int = 0, wrap: tuple[str, ...] = ()) -> Itera
     cli("routes", "add", "trend", "--account", "bench", "--lots", "0.10", "--no-rails")
     webhook = cli("token", "create", "--scope", "webhook", "--route", "trend")["token"]
     ea = cli("token", "create", "--scope", "ea", "--account", "bench")["token"]
-    argv = (sys.executable, *wrap, "-m", "kakehashi", "run", "hub", "--port", str(port))
-    db = folder / "kakehashi.db"
+    with contextlib.closing(sqlite3.connect(db)) as c:
+        c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Ready(db=db, webhook=webhook, ea=ea)
 
-    def started() -> contextlib.AbstractContextManager[int]:
-        return process(*argv, port=port, env=env, log=folder / "hub.log")
+
+@contextlib.contextmanager
+def running(ready: Ready, folder: Path, *, past: int = 0, wrap: tuple[str, ...] = ()) -> Iterator[Hub]:
+    """A hub with auth, decide and journal, in a process of its own.
+
+    :param past: signals the store holds already (copies of a real one, which is sent first)
+    :param wrap: what stands between python and ``-m kakehashi``, e.g. a profiler
+    """
+    folder.mkdir()
+    db, port = folder / "kakehashi.db", free_port()
+    shutil.copyfile(ready.db, db)
+    argv = (sys.executable, *wrap, "-m", "kakehashi", "run", "hub", "--port", str(port))
+
+    @contextlib.contextmanager
+    def started() -> Iterator[Hub]:
+        with process(*argv, port=port, env=environment(db), log=folder / "hub.log") as pid:
+            yield Hub(port=port, pid=pid, webhook=ready.webhook, ea=ready.ea, db=db)
 
     if past:
-        with started() as pid:
-            Hub(port=port, pid=pid, webhook=webhook, ea=ea, db=db).load(count=1, connections=1, run="past")
+        with started() as hub:
+            hub.load(count=1, connections=1, run="past")
         fill(db, past)
-    with started() as pid:
-        yield Hub(port=port, pid=pid, webhook=webhook, ea=ea, db=db)
+    with started() as hub:
+        yield hub
 
 
 def fill(db: Path, count: int) -> None:

@@ -30,7 +30,7 @@ from kakehashi.ports import (
     TokenRow,
 )
 from kakehashi.store.open import open_store
-from kakehashi.store.rows import decode_fill, decode_order, decode_position, position_key
+from kakehashi.store.rows import decode_fill, decode_order, decode_position
 
 pytestmark = pytest.mark.asyncio
 
@@ -245,7 +245,7 @@ asyncio.run(main())
 
 
 async def test_a_killed_owner_is_replaced_at_once(store: Store, store_url: str) -> None:
-    child = subprocess.Popen([sys.executable, "-c", HOLDER, store_url], stdout=subprocess.PIPE)  # noqa: ASYNC220
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, store_url], stdout=subprocess.PIPE)
     try:
         assert child.stdout is not None
         assert await asyncio.to_thread(child.stdout.readline) == b"claimed\n"
@@ -332,7 +332,7 @@ async def test_a_wish_stays_in_the_inbox_until_its_owner_took_it(store: Store, h
 
 
 async def test_a_row_written_and_deleted_in_one_commit_is_gone(store: Store, hub: Ownership) -> None:
-    key = position_key("demo", "9")
+    key = position("9").key
     changes = [position("9"), position("10")]
     await store.commit(Commit(ownership=hub, changes=changes, deletes=[("positions", key)]))
     assert [row["ident"] for row in await store.rows("positions")] == ["10"]

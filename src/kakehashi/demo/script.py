@@ -164,7 +164,7 @@ class Script:
 
     async def _until(self, scene: Scene, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + SCENE_LIMIT_S
-        while not reached() and time.monotonic() < deadline:
+        while not reached() and time.monotonic() < deadline:  # noqa: ASYNC110 other processes move the world
             await asyncio.sleep(0.05)
         scene.ok = reached()
         books = ", ".join(f"{a} {self._open(a):+f}" for a in ("tokyo", "osaka", "small"))

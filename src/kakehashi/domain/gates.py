@@ -83,11 +83,15 @@ def _check_rate(rules: RouteRules, memory: RouteMemory, view: AccountView, at: M
         raise refused("COOLDOWN", since_s=(at - entries[-1]) / 1000, limit_s=rules.cooldown_s)
     windows = ((rules.max_orders, rules.window_s), (rules.max_orders_per_day, 86_400))
     for limit, window_s in windows:
+        if limit is None:
+            continue
         count = sum(1 for then in entries if at - then < window_s * 1000)
-        if limit is not None and count >= limit:
+        if count >= limit:
             raise refused("TOO_MANY_ORDERS", count=count, window_s=window_s, limit=limit)
+    if rules.max_backlog is None:
+        return
     queued = sum(1 for order in view.orders if order.state is State.QUEUED)
-    if rules.max_backlog is not None and queued >= rules.max_backlog:
+    if queued >= rules.max_backlog:
         raise refused("BACKLOG", count=queued, limit=rules.max_backlog)
 
 

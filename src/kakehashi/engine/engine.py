@@ -175,6 +175,9 @@ class Engine:
         view = self._view(account, symbol, at)
         memory = self.memories.get(memory_key(route.name, name, symbol), RouteMemory())
         decision = decide(signal, route, view, memory, at=at, symbol=symbol)
+        if decision.target is not None:
+            # Also of a refused increase: the next target's prev_* is compared with it.
+            self._remember(route.name, name, symbol, after_target(memory, decision.target, signal, at))
         if decision.refused:
             return Leg(
                 route=route.name, account=name, status="refused", code=decision.code,
@@ -184,10 +187,6 @@ class Engine:
             wanted = tuple(f"{i.op} {i.side or ''} {i.volume} {i.symbol}" for i in decision.intents)
             return Leg(route=route.name, account=name, status="dry_run", notes=(*decision.notes, *wanted))
         orders = self._carry_out(decision, signal, route, account, at)
-        if decision.target is not None:
-            key = memory_key(route.name, name, symbol)
-            taken = after_target(self.memories.get(key, memory), decision.target, signal, at)
-            self._remember(route.name, name, symbol, taken)
         if decision.pause is not None:
             self.routes[route.name] = msgspec.structs.replace(route, enabled=not decision.pause)
             self._out.paused[route.name] = decision.pause

@@ -18,7 +18,9 @@ def memory_key(route: str, account: str, symbol: str) -> str:
 def after_entry(memory: RouteMemory | None, order: Order, at: Millis) -> RouteMemory:
     """The memory once an entry was accepted: cool-down, orders per window and the duplicate guard count from here."""
     memory = memory or RouteMemory()
-    recent = tuple(t for t in memory.entries if t > at - DAY_MS)[-ENTRIES_REMEMBERED + 1 :]
+    recent = memory.entries[-ENTRIES_REMEMBERED + 1 :]
+    if recent and recent[0] <= at - DAY_MS:  # oldest first, so mostly there is nothing to drop
+        recent = tuple(t for t in recent if t > at - DAY_MS)
     return msgspec.structs.replace(memory, entries=(*recent, at), last_entry=(order.side, order.volume, at))
 
 

@@ -74,6 +74,7 @@ class _Batch:
         self.audits: list[AuditRow] = []
         self.answers: list[tuple[asyncio.Future[Outcome], Outcome]] = []
         self.heard: list[Heard] = []
+        self.memories: dict[str, RouteMemory] = {}
 
 
 class Trader:
@@ -187,7 +188,7 @@ class Trader:
         error: KakehashiError,
         failed: list[tuple[asyncio.Future[Outcome], KakehashiError]],
     ) -> None:
-        log.warning("event_refused", event=type(wish).__name__, code=error.code, message=error.message)
+        log.warning("event_refused", kind=type(wish).__name__, code=error.code, message=error.message)
         if future is not None:
             failed.append((future, error))
 
@@ -335,9 +336,7 @@ class Trader:
             batch.rows[("orders", order.id)] = order
         for fill in outcome.fills.values():
             batch.rows[("fills", fill.id)] = fill
-        for key, memory in outcome.memories.items():
-            name = f"memory|{key}"
-            batch.rows[("state", name)] = StateRow(key=name, body=msgspec.json.encode(memory))
+        batch.memories.update(outcome.memories)
         if outcome.heard is not None:
             batch.rows[("signals", outcome.heard.signal.id)] = signal_row(outcome.heard)
         if outcome.orders:
@@ -355,6 +354,9 @@ class Trader:
         self._on_outcome(outcome)
 
     def _commit_of(self, batch: _Batch) -> Commit:
+        for key, memory in batch.memories.items():  # encoded once a batch: it may hold a thousand times
+            name = f"memory|{key}"
+            batch.rows[("state", name)] = StateRow(key=name, body=msgspec.json.encode(memory))
         return Commit(
             ownership=self._ownership,
             journal=[self._entry(r) for r in batch.recorded],

@@ -348,10 +348,10 @@ class PostgresStore:
             async with asyncio.timeout(self._timeout_s):
                 connection = await self._connect()
                 try:
-                    while (
+                    while (  # noqa: ASYNC110 the server tells nobody when it is decided
                         status := await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
                     ) == "in progress":
-                        await asyncio.sleep(0.05)  # noqa: ASYNC110 the server tells nobody when it is decided
+                        await asyncio.sleep(0.05)
                 finally:
                     connection.terminate()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:

@@ -28,8 +28,8 @@ NEWEST_VERSION: Final = "SELECT max(version) FROM configs WHERE kind = ? AND nam
 PUT_CONFIG: Final = 'INSERT INTO configs (kind, name, version, at, "by", body) VALUES (?, ?, ?, ?, ?, ?)'
 CONFIGS: Final = (
     'SELECT c.kind, c.name, c.version, c.at, c."by", c.body FROM configs c'
-    " JOIN (SELECT kind, name, max(version) AS version FROM configs GROUP BY kind, name) newest ON c.kind = newest.kind AND c.name = newest.name"
-    " AND c.version = newest.version WHERE c.body <> '' ORDER BY c.kind, c.name"
+    " JOIN (SELECT kind, name, max(version) AS version FROM configs GROUP BY kind, name) newest"
+    " ON c.kind = newest.kind AND c.name = newest.name AND c.version = newest.version WHERE c.body <> '' ORDER BY c.kind, c.name"
 )
 CONFIG_HISTORY: Final = (
     'SELECT kind, name, version, at, "by", body FROM configs WHERE kind = ? AND name = ? ORDER BY version'

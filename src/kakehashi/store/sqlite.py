@@ -297,7 +297,8 @@ class SqliteStore:
         self._waiting.append(job)
         if len(self._waiting) == 1:
             self._loop.call_soon(self._kick)  # at the end of this round of the loop: whoever commits in it rides along
-        return await job.future
+        done: T = await job.future
+        return done
 
     def _kick(self) -> None:
         if self._waiting:
