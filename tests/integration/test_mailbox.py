@@ -30,7 +30,9 @@ async def lapsed(room: Room) -> None:
 # -- the wire
 
 
-async def test_the_answer_is_compact_in_the_contracts_order_and_an_old_eas_text_search_finds_its_way(room: Room) -> None:
+async def test_the_answer_is_compact_in_the_contracts_order_and_an_old_eas_text_search_finds_its_way(
+    room: Room,
+) -> None:
     await room.ordered("LONG", "a1", sl_price=1.09, comment="a } and {")
     text = (await room.poll_raw()).text
     assert text.startswith('{"items":[{"id":"')

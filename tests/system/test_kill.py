@@ -26,7 +26,7 @@ from kakehashi.store.migrate import upgrade
 from kakehashi.store.sqlite import SqliteStore
 
 ENDED = {state.value for state in TERMINAL}
-EXIT_EVERY = 20
+EXIT_EVERY = 50
 
 
 class Sender:
@@ -82,8 +82,9 @@ async def killed_again_and_again(folder: Path, kills: int, *, seed: int, rate_pe
         sender = Sender(world.url, tokens["webhook"], rate_per_s)
         load = asyncio.create_task(sender.run())
         for _ in range(kills):
-            # From the first moments of loading (a negative wait would be before the process exists) to full work.
-            await asyncio.sleep(chance.choice((chance.uniform(0.05, 0.9), chance.uniform(0.9, 2.5))))
+            if chance.random() < 0.75:  # at work; else anywhere from its first instruction to the end of loading
+                await asyncio.to_thread(world.wait_for_hub)
+            await asyncio.sleep(chance.uniform(0.0, 2.0))
             await asyncio.to_thread(world.kill_hub)
             world.start_hub(wait=False)
         await asyncio.sleep(2.0)

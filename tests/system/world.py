@@ -89,7 +89,11 @@ class World(AbstractContextManager["World"]):
         fd = self._listening.fileno()
         self.hub = self.spawn("hub.log", "run", "hub", "--fd", str(fd), fds=(fd,))
         if wait:
-            self._wait(self._ready, self.hub, "the hub")
+            self.wait_for_hub()
+
+    def wait_for_hub(self) -> None:
+        assert self.hub is not None
+        self._wait(self._ready, self.hub, "the hub")
 
     def kill_hub(self) -> None:
         """``kill -9``: nothing in that process gets to say goodbye."""
@@ -99,7 +103,14 @@ class World(AbstractContextManager["World"]):
         self._children.remove(self.hub)
 
     def start_ea(self, account: str, number: str, token: str, *more: str, poll_s: float = 0.05) -> None:
-        where = ("--url", self.url, "--socket", str(self._broker_socket), "--journal", str(self.folder / f"j-{account}"))
+        where = (
+            "--url",
+            self.url,
+            "--socket",
+            str(self._broker_socket),
+            "--journal",
+            str(self.folder / f"j-{account}"),
+        )
         who = ("--account", account, "--number", number, "--token", token)
         pace = ("--poll-s", str(poll_s), "--report-s", "0.5")
         self.spawn(f"ea-{account}.log", "ea", "simulate", *who, *where, *pace, *more)

@@ -87,6 +87,26 @@ async def disarm(name: str) -> dict[str, Any]:
     return _shown(await on_store(lambda s: desk.change_account(s, name, by=actor(), at=now_ms(), armed=False)))
 
 
+@accounts.command("enable")
+@click.argument("name")
+@command_output()
+async def enable(name: str) -> dict[str, Any]:
+    """Trade an account again."""
+    from kakehashi.services import desk
+
+    return _shown(await on_store(lambda s: desk.change_account(s, name, by=actor(), at=now_ms(), enabled=True)))
+
+
+@accounts.command("disable")
+@click.argument("name")
+@command_output()
+async def disable(name: str) -> dict[str, Any]:
+    """Trade nothing on an account, closing included."""
+    from kakehashi.services import desk
+
+    return _shown(await on_store(lambda s: desk.change_account(s, name, by=actor(), at=now_ms(), enabled=False)))
+
+
 def _shown(account: Account) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(account)
     return shown
@@ -209,6 +229,33 @@ async def remove_route(name: str) -> dict[str, Any]:
     await on_store(lambda store: desk.route(store, name))
     await on_store(lambda store: desk.put(store, "route", name, None, by=actor(), at=now_ms()))
     return {"name": name, "removed": True}
+
+
+async def _switch_route(name: str, *, enabled: bool) -> dict[str, Any]:
+    from kakehashi.services import desk
+
+    async def work(store: Any) -> Any:
+        changed = msgspec.structs.replace(await desk.route(store, name), enabled=enabled)
+        return await desk.put_route(store, changed, by=actor(), at=now_ms())
+
+    shown: dict[str, Any] = msgspec.to_builtins(await on_store(work))
+    return shown
+
+
+@routes.command("enable")
+@click.argument("name")
+@command_output()
+async def enable_route(name: str) -> dict[str, Any]:
+    """Let a paused route open again."""
+    return await _switch_route(name, enabled=True)
+
+
+@routes.command("disable")
+@click.argument("name")
+@command_output()
+async def disable_route(name: str) -> dict[str, Any]:
+    """Pause a route: it opens nothing, but still closes."""
+    return await _switch_route(name, enabled=False)
 
 
 @routes.command("export")
