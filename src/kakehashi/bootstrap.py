@@ -1,5 +1,6 @@
 """The only module that names concrete classes: which store, which clock, which doors."""
 
+import signal
 import socket as sockets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -117,6 +118,8 @@ def bind(settings: Settings) -> sockets.socket:
 async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
     """Run role ``hub`` on sockets that are bound already, until SIGTERM or SIGINT; requests in flight are answered."""
     hub = await build_hub(settings, url)
+    # Stop as on SIGTERM: whoever supervises starts a sound one.
+    hub.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
     config = uvicorn.Config(
         build_app(hub, settings),
         lifespan="on",

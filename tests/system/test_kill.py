@@ -67,7 +67,7 @@ class Sender:
         raise AssertionError(f"alert n{number} was never taken: {dict(self.other)}")
 
 
-async def killed_again_and_again(folder: Path, kills: int, *, seed: int, rate_per_s: float = 40) -> dict[str, Any]:
+async def killed_again_and_again(folder: Path, kills: int, *, seed: int, rate_per_s: float = 25) -> dict[str, Any]:
     """Run the world, kill its hub ``kills`` times, let it settle, and hold the witnesses against the store."""
     chance = random.Random(seed)
     upgrade(f"sqlite:///{folder}/k.db")

@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from kakehashi import __version__
 from kakehashi.api import mailbox, operator, webhook
-from kakehashi.api.http import json_response
+from kakehashi.api.http import bearer, error_response, json_response
+from kakehashi.domain.errors import Rejected
 from kakehashi.services.hub import Hub
 from kakehashi.telemetry import render_metrics
 
@@ -44,7 +45,10 @@ def _health(hub: Hub) -> list[Route]:
         up = hub.trader.available
         return json_response({"status": "ok" if up else "store_unavailable"}, 200 if up else 503)
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        token = hub.tokens.find(bearer(request), at=hub.clock.now_ms())
+        if token is None or token.scope not in ("metrics", "admin"):
+            return error_response(Rejected("UNAUTHORIZED", "a metrics token is needed"))
         return Response(render_metrics(), media_type="text/plain; version=0.0.4")
 
     return [

@@ -8,7 +8,7 @@ from kakehashi.domain.alerts import OrderKind
 from kakehashi.domain.codes import refused
 from kakehashi.domain.decision import Decision, Intent
 from kakehashi.domain.exits import Case
-from kakehashi.domain.gates import check_duplicate, check_entry, check_market, check_room, time_left
+from kakehashi.domain.gates import check_duplicate, check_entry, check_market, check_room, limits_room, time_left
 from kakehashi.domain.orders import Op
 from kakehashi.domain.sizing import Sized, fit, volume_of
 from kakehashi.domain.stops import Levels, expected_entry, levels_of
@@ -46,11 +46,13 @@ def enter(
     sized = _sized(case, lots, price, levels)
     check_duplicate(rules, case.memory, side, sized.volume, at)
     parts = _parts(case, sized.volume, levels, notes)
-    own = [p for p in view.positions if view.magics.get(p.magic) == case.route.name and p.ident not in leaving]
-    under_way = [
-        o for o in view.orders if o.is_entry and o.route == case.route.name and not o.terminal and o.id not in cancelled
-    ]
-    check_room(rules, own, under_way, symbol=case.symbol, side=side, volume=sized.volume, parts=len(parts))
+    if limits_room(rules):
+        name = case.route.name
+        own = [p for p in view.positions if view.magics.get(p.magic) == name and p.ident not in leaving]
+        under_way = [
+            o for o in view.orders if o.route == name and o.is_entry and not o.terminal and o.id not in cancelled
+        ]
+        check_room(rules, own, under_way, symbol=case.symbol, side=side, volume=sized.volume, parts=len(parts))
     whole = Intent(
         op=Op.OPEN if alert.kind is OrderKind.MARKET else Op.PENDING,
         symbol=case.symbol,

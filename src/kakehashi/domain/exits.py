@@ -61,8 +61,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(
             o
             for o in self.view.orders
-            if o.is_entry
-            and o.symbol == self.symbol
+            if o.symbol == self.symbol
+            and o.is_entry
             and side in (None, o.side)
             and (not own or o.route == self.route.name)
         )

@@ -142,6 +142,11 @@ def check_market(
     return ()
 
 
+def limits_room(rules: RouteRules) -> bool:
+    """Whether :func:`check_room` has anything to check: it is the one that looks at every open order."""
+    return any(limit is not None for limit in (rules.max_positions, rules.pyramiding, rules.max_exposure_lots))
+
+
 def check_room(
     rules: RouteRules,
     own: Iterable[BrokerPosition],

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -35,6 +35,8 @@ class Hub:
         ea_peers: Peers,
         ea_rate: RateLimit,
     ) -> None:
+        self.on_dead_loop: Callable[[], None] = lambda: None
+        """Called when a loop has ended by itself: a hub without its trader must not stay up."""
         self.store, self.clock, self.ownership = store, clock, ownership
         self.trader, self.ingest, self.postbox = trader, ingest, postbox
         self.tokens, self.peers, self.ea_peers, self.ea_rate = tokens, peers, ea_peers, ea_rate
@@ -45,6 +47,8 @@ class Hub:
         self.tokens.refresh(await self.store.tokens())
         await self.trader.start()
         loops = [asyncio.create_task(self.trader.run()), asyncio.create_task(self._refresh_tokens())]
+        for task in loops:
+            task.add_done_callback(self._ended)
         try:
             yield
         finally:
@@ -56,6 +60,11 @@ class Hub:
             with contextlib.suppress(Unavailable):
                 await self.store.release(self.ownership)
             await self.store.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.critical("loop_ended", error=repr(task.exception()))
+            self.on_dead_loop()
 
     async def _refresh_tokens(self) -> None:
         while True:

@@ -167,6 +167,9 @@ class Trader:
                 except KakehashiError as e:
                     self._refused(wish, future, e, failed)
                     continue
+                except Exception as e:  # noqa: BLE001 a fault of ours in one event must not end the trading of all others
+                    await self._faulty(wish, future, taken, e)
+                    return
                 if future is not None:
                     batch.answers.append((future, outcome))
             if batch.recorded or batch.rows or batch.deletes:
@@ -191,6 +194,21 @@ class Trader:
         log.warning("event_refused", kind=type(wish).__name__, code=error.code, message=error.message)
         if future is not None:
             failed.append((future, error))
+
+    async def _faulty(
+        self,
+        wish: Wish,
+        future: asyncio.Future[Outcome] | None,
+        taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]],
+        error: Exception,
+    ) -> None:
+        """The engine broke on one event: that sender is told, nothing of the batch is written, the rest may come again."""
+        log.critical("engine_fault", kind=type(wish).__name__, error=repr(error), exc_info=error)
+        if future is not None and not future.done():
+            future.set_exception(Rejected("INTERNAL", "the hub could not process this event; see its log"))
+        await self._fail(taken, Unavailable("STORE_UNAVAILABLE", "another event of the same moment failed"))
+        if future is None:
+            await asyncio.sleep(1)  # a deadline that fails comes back at once: do not spin on it
 
     async def _fail(self, taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]], error: KakehashiError) -> None:
         """Nothing was written, but the engine has moved on: forget it and load what is true."""
@@ -339,6 +357,8 @@ class Trader:
         batch.memories.update(outcome.memories)
         if outcome.heard is not None:
             batch.rows[("signals", outcome.heard.signal.id)] = signal_row(outcome.heard)
+        for name in outcome.paused:
+            self._keep_pause(name, batch)
         if outcome.orders:
             key = f"engine|{self._ownership.owner}"
             counters = {"seq": self.engine.seq, "prefix": self.engine.settings.prefix}
@@ -352,6 +372,20 @@ class Trader:
                         )
                     )
         self._on_outcome(outcome)
+
+    def _keep_pause(self, name: str, batch: _Batch) -> None:
+        """A route that an alert paused stays paused after a restart, until an alert or its next version says otherwise."""
+        route, version = self.engine.routes[name], self._versions.get(("route", name), 0)
+        event = ConfigChanged(
+            at=self._clock.now_ms(),
+            kind="route",
+            name=name,
+            version=version,
+            by="alert",
+            body=msgspec.to_builtins(route, str_keys=True),
+        )
+        key = f"config|route|{name}"
+        batch.rows[("state", key)] = StateRow(key=key, body=msgspec.json.encode(event))
 
     def _commit_of(self, batch: _Batch) -> Commit:
         for key, memory in batch.memories.items():  # encoded once a batch: it may hold a thousand times
