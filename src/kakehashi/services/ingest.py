@@ -103,7 +103,6 @@ class Ingest:
         now = self._clock.now_ms()
         key, strong = idempotency_key(token.slot, alert, knock.body)
         age_ms, note = alert_age_ms(alert, now)
-        weak = "" if strong else "NO_ID_NO_TIME: without id or time, an equal alert within 60 s is a duplicate"
         signal = Signal(
             id=new_id("s", now),
             trace_id=new_id("t", now),
@@ -114,7 +113,7 @@ class Ingest:
             alert=alert,
             age_ms=age_ms,
             raw=redacted(knock.body),
-            notes=tuple(n for n in (note, weak, *alert.warnings) if n),
+            notes=tuple(n for n in (note, *alert.warnings) if n),
             peer=knock.peer,
         )
         window = key_window_ms(alert, longest_ttl_ms=self._longest_ttl_ms) if strong else 60_000
