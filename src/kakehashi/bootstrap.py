@@ -25,8 +25,6 @@ from kakehashi.store.open import open_store
 
 log = structlog.get_logger("bootstrap")
 
-HEADER_TIMEOUT_S = 5
-
 
 def prepare_store(settings: Settings) -> str:
     """Make sure the store exists and has today's tables; its URL. Synchronous: call it outside the loop."""

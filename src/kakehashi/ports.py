@@ -1,6 +1,6 @@
 """What the core asks of the outside, in the core's words. Adapters implement these; bootstrap chooses them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -199,10 +199,3 @@ class Store(Protocol):
 
     async def backup(self, path: str) -> None: ...
     async def prune(self, *, before: Millis) -> Mapping[str, int]: ...
-
-
-class Wake(Protocol):
-    """A nudge without data: losing one costs latency, never correctness."""
-
-    def notify(self, topic: str) -> None: ...
-    def listen(self, topic: str) -> AsyncIterator[None]: ...

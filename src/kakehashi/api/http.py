@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from kakehashi.domain.errors import KakehashiError, Malformed, Rejected, Unavailable
+from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
 from kakehashi.services.ingest import refusal
 
 BODY_TIMEOUT_S = 5.0
@@ -51,7 +51,3 @@ def bearer(request: Request) -> str | None:
     value = request.headers.get("authorization", "")
     kind, _, token = value.partition(" ")
     return token.strip() or None if kind.lower() == "bearer" else None
-
-
-def unavailable(message: str) -> Unavailable:
-    return Unavailable("STORE_UNAVAILABLE", message)

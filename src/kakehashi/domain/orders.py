@@ -23,10 +23,6 @@ class Op(StrEnum):
     PENDING = "PENDING"
 
 
-PRIVILEGED: Final = frozenset({Op.CLOSE, Op.CLOSE_PARTIAL, Op.CANCEL})
-"""Operations that only lower risk (law 6). A MODIFY is privileged when it tightens; decide() says so."""
-
-
 class State(StrEnum):
     QUEUED = "QUEUED"
     """Durable, not yet told to anyone."""

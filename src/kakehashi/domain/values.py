@@ -122,7 +122,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     user: str = "default"
     enabled: bool = True
     redelivery: Redelivery = Redelivery.AUTO
-    unconfirmed_page_s: int = 300
     version: int = 1
     symbols: dict[str, str] = {}
     """Signal symbol to broker symbol, e.g. ``{"EURUSD": "EURUSD.m"}``; unmapped names pass as they are."""

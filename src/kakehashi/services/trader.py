@@ -98,7 +98,6 @@ class Trader:
         self._versions: dict[tuple[str, str], int] = {}
         self._mirror_saved: dict[str, int] = {}
         self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
-        self._idems: dict[str, str] = {}
         self._available = False
         self.engine: Engine
 
