@@ -169,6 +169,10 @@ class Store(Protocol):
         """Which idempotency keys are taken and unexpired: key to signal id. Expired ones are freed."""
         ...
 
+    async def taken_keys(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Idempotency keys in their own order, a page at a time, expired ones among them."""
+        ...
+
     async def journal(self, *, owner: str, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, JournalEntry]]: ...
     async def rows(
         self, table: str, *, where: Mapping[str, Any] | None = None, limit: int = 100, newest_first: bool = True

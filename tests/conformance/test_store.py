@@ -194,6 +194,15 @@ async def test_a_key_is_free_again_when_it_has_expired(store: Store, hub: Owners
     assert await store.known([], now=T0) == {}
 
 
+async def test_taken_keys_come_page_by_page(store: Store, hub: Ownership) -> None:
+    rows = [signal(f"s{n}", idem=f"k{n}") for n in range(5)]
+    await store.commit(Commit(ownership=hub, changes=rows))
+    first = await store.taken_keys(limit=3)
+    rest = await store.taken_keys(after=first[-1], limit=3)
+    assert [*first, *rest] == [f"k{n}" for n in range(5)]
+    assert await store.taken_keys(after=rest[-1]) == []
+
+
 async def test_a_value_that_no_column_holds_is_refused_alone(store: Store, hub: Ownership) -> None:
     commits = [Commit(ownership=hub, changes=[order(n, magic=m)]) for n, m in (("a", 1), ("b", 2**70), ("c", 3))]
     results = await asyncio.gather(*map(store.commit, commits), return_exceptions=True)

@@ -70,7 +70,7 @@ async def test_after_a_failed_commit_the_engine_is_what_the_store_says(room: Roo
     assert {a.status_code for a in answers} == {503}
     room.store.crash_point = lambda _: None
     await until(lambda: room.hub.trader.available)
-    assert [o.id for o in room.hub.trader.engine.book.live(ACCOUNT)] == [kept]
+    assert [o.id for o in room.hub.trader.engine.book.of(ACCOUNT)] == [kept]
     assert (await room.http.get("/readyz")).status_code == 200
     assert len(await room.ordered("LONG", "b0")) == 1
 
@@ -224,7 +224,7 @@ async def test_a_restart_loads_what_was_there(tmp_path: Path) -> None:
         before.kills,
     )
     assert (after.memories, after.magics) == (before.memories, before.magics)
-    assert list(after.book.all_live()) == list(before.book.all_live())
+    assert list(after.book.of(ACCOUNT)) == list(before.book.of(ACCOUNT))
     assert after.mirrors[ACCOUNT].positions == before.mirrors[ACCOUNT].positions
     assert msgspec.to_builtins(after.mirrors[ACCOUNT].quotes) == msgspec.to_builtins(before.mirrors[ACCOUNT].quotes)
 

@@ -191,8 +191,9 @@ async def test_law_6_the_kill_switch_stops_entries_survives_a_restart_and_lets_e
     async with a_room(tmp_path) as first:
         (waiting,) = await first.ordered("LONG", "a1")
         await desk.kill(first.store, on=True, scope="*", by="test", at=first.clock.now_ms())
-        await until(lambda: bool(first.hub.trader.engine.kills), within_s=1)
-        kept = await first.order(waiting)
+        async with asyncio.timeout(20):
+            while (kept := await first.order(waiting)).state is State.QUEUED:
+                await asyncio.sleep(0.01)
         assert (kept.state, kept.code) == (State.CANCELLED, "KILLED")
         tokens = first.tokens
     async with a_room(tmp_path, tokens) as second:

@@ -50,8 +50,6 @@ def redecide(
     entries = tuple(then for then in memory.entries if then != own)
     last = None if memory.last_entry is not None and memory.last_entry[2] == own else memory.last_entry
     memory = msgspec.structs.replace(memory, entries=entries, last_entry=last)
-    others = tuple(o for o in view.orders if o.id != order.id)
-    view = msgspec.structs.replace(view, orders=others)
     case = _case(signal, route, view, memory, at, order.symbol)
     try:
         check_account(view)
@@ -91,9 +89,10 @@ def _act(case: Case) -> Decision:
 
 
 def _open(case: Case, side: Side) -> Decision:
-    against = case.positions(side.opposite) or case.entries(side.opposite)
-    if case.rules.reverse and (against or not case.view.reported):
-        return reverse_into(case, side)
+    if case.rules.reverse:
+        against = case.positions(side.opposite) or case.entries(side.opposite)
+        if against or not case.view.reported:
+            return reverse_into(case, side)
     return enter(case, side)
 
 

@@ -49,9 +49,7 @@ def enter(
     if limits_room(rules):
         name = case.route.name
         own = [p for p in view.positions if view.magics.get(p.magic) == name and p.ident not in leaving]
-        under_way = [
-            o for o in view.orders if o.route == name and o.is_entry and not o.terminal and o.id not in cancelled
-        ]
+        under_way = [o for o in view.orders.entries_of(name) if o.id not in cancelled]
         check_room(rules, own, under_way, symbol=case.symbol, side=side, volume=sized.volume, parts=len(parts))
     whole = Intent(
         op=Op.OPEN if alert.kind is OrderKind.MARKET else Op.PENDING,

@@ -58,22 +58,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def entries(self, side: Side | None = None) -> tuple[Order, ...]:
         """Our entries on the symbol, in the scope of closing, that have not ended."""
         own = self.rules.close_scope is CloseScope.ROUTE
-        return tuple(
-            o
-            for o in self.view.orders
-            if o.symbol == self.symbol
-            and o.is_entry
-            and side in (None, o.side)
-            and (not own or o.route == self.route.name)
-        )
+        found = self.view.orders.entries(self.symbol, side)
+        return tuple(o for o in found if o.route == self.route.name) if own else found
 
     def older_exits(self) -> tuple[str, ...]:
         """Exits that a new entry must not overtake: they could close it, or (netting) merge with it."""
         netting = self.view.account.margin_mode == "netting"
         return tuple(
             o.id
-            for o in self.view.orders
-            if o.symbol == self.symbol and o.op in (Op.CLOSE, Op.CLOSE_PARTIAL) and (netting or not o.target)
+            for o in self.view.orders.exits(self.symbol)
+            if o.op in (Op.CLOSE, Op.CLOSE_PARTIAL) and (netting or not o.target)
         )
 
 

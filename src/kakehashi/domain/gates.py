@@ -90,7 +90,7 @@ def _check_rate(rules: RouteRules, memory: RouteMemory, view: AccountView, at: M
             raise refused("TOO_MANY_ORDERS", count=count, window_s=window_s, limit=limit)
     if rules.max_backlog is None:
         return
-    queued = sum(1 for order in view.orders if order.state is State.QUEUED)
+    queued = view.orders.count(State.QUEUED)
     if queued >= rules.max_backlog:
         raise refused("BACKLOG", count=queued, limit=rules.max_backlog)
 

@@ -1,6 +1,6 @@
 """Our orders held against what the account says: evidence, never absence alone (law 4, R7, R14)."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from decimal import Decimal
 
 from kakehashi.domain.messages import AccountReport, Deal, OrderReported
@@ -18,7 +18,7 @@ def evidence(
     report: AccountReport,
     before: dict[str, BrokerPosition],
     fresh_deals: tuple[Deal, ...],
-    ours: frozenset[int],
+    ours: Container[int],
 ) -> tuple[OrderReported, ...]:
     """What a position report proves about orders whose outcome is not known.
 
@@ -70,7 +70,7 @@ def _entry_by_fit(
     now: dict[str, BrokerPosition],
     before: dict[str, BrokerPosition],
     claimed: set[str],
-    ours: frozenset[int],
+    ours: Container[int],
     at: Millis,
 ) -> OrderReported | None:
     if order.state is not State.UNCONFIRMED:

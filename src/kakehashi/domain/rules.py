@@ -7,6 +7,7 @@ the pre-trade controls (RTS 6 Art. 15, FIA guide).
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -145,7 +146,7 @@ RAILS: Final = (
 """The rails that are on without being asked for."""
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """Which alerts go to which accounts, and under what rules.
 
     :ivar strategy: the webhook token's slot; empty is any
@@ -172,8 +173,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def rules_for(self, account: str) -> RouteRules:
         """The rules that hold for one of its accounts, rails removed where the route says so."""
-        rules = self.per_account.get(account, self.rules)
-        return without_rails(rules) if self.no_rails else rules
+        return self._effective.get(account) or self._effective[""]
+
+    @cached_property
+    def _effective(self) -> Mapping[str, RouteRules]:
+        """By account, and under the empty name for all others: read with every alert."""
+        all_rules = {**self.per_account, "": self.rules}
+        return {name: without_rails(rules) for name, rules in all_rules.items()} if self.no_rails else all_rules
 
 
 def without_rails(rules: RouteRules) -> RouteRules:

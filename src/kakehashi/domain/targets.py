@@ -68,7 +68,9 @@ def _difference(case: Case, target: Target, wanted: Lots | None) -> Decision:
     side = Side.BUY if target.position is Standing.LONG else Side.SELL
     if any(p.side is side.opposite for p in positions) or any(o.side is side.opposite for o in entries):
         return reverse_into(case, side, lots=None if wanted is None else abs(wanted), blocked=_blocked(case, target))
-    held = sum((p.volume for p in positions), ZERO) - closing(case.view.orders, {p.ident for p in positions})
+    held = sum((p.volume for p in positions), ZERO) - closing(
+        case.view.orders.exits(case.symbol), {p.ident for p in positions}
+    )
     under_way = sum(((o.volume or ZERO) - o.filled_volume for o in entries), ZERO)
     if wanted is None:
         if positions or entries:
@@ -107,7 +109,7 @@ def _reduce(case: Case, wanted: Lots, held: Lots, entries: tuple[Order, ...]) ->
     excess = held - wanted
     if excess <= 0:
         return Decision(cancels=cancels, notes=("AT_TARGET: entries under way were withdrawn where possible",))
-    busy = {o.target for o in case.view.orders if o.op in (Op.CLOSE, Op.CLOSE_PARTIAL)}
+    busy = {o.target for o in case.view.orders.exits(case.symbol) if o.op in (Op.CLOSE, Op.CLOSE_PARTIAL)}
     free = tuple(p for p in case.positions() if p.ident not in busy) or case.positions()
     return msgspec.structs.replace(close_volume(case, excess, free, ttl_ms), cancels=cancels)
 
@@ -138,7 +140,8 @@ def _doubt(case: Case) -> str:
     """What is not certain about the route's share; empty: nothing."""
     if not case.view.reported:
         return "the account never reported"
-    ours = [o for o in case.view.orders if o.route == case.route.name and o.symbol == case.symbol]
+    orders = (*case.view.orders.entries(case.symbol), *case.view.orders.exits(case.symbol))
+    ours = [o for o in orders if o.route == case.route.name]
     unsure = [o.id for o in ours if o.state in _DOUBTFUL or (o.is_entry and o.volume is None)]
     if unsure:
         return "no result yet of " + ", ".join(unsure)

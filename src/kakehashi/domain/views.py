@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from kakehashi.domain.alerts import Alert, Target
-from kakehashi.domain.orders import Order
 from kakehashi.domain.values import ZERO, Account, Instrument, Lots, Millis, Money, Price, Quote, Side
+from kakehashi.domain.working import Working
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     :ivar day_profit: today's profit in account currency, deposits, withdrawals and credit left out
     :ivar positions: all of them, foreign ones included
     :ivar magics: ``magic`` of an order of ours to the route that sent it
-    :ivar orders: our orders that have not ended, oldest first
+    :ivar orders: our orders that have not ended
     :ivar atr: by broker symbol, in price units, from bars the system keeps
     """
 
@@ -60,7 +60,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     killed: bool = False
     positions: tuple[BrokerPosition, ...] = ()
     magics: dict[int, str] = {}
-    orders: tuple[Order, ...] = ()
+    orders: Working = msgspec.field(default_factory=Working)
     instrument: Instrument | None = None
     quote: Quote | None = None
     atr: Decimal | None = None

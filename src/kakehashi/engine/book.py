@@ -1,55 +1,76 @@
 """The orders that have not ended, what waits for what, and when each must be looked at again."""
 
 import heapq
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable
 
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.values import Millis
+from kakehashi.domain.working import Working
 
 ENDED_REMEMBERED = 10_000
 """How many ended orders stay in memory, so that a repeated result is known for what it is."""
 
 
 class Book:
-    """Live orders by account, in order of their command numbers; bounded whatever the history."""
+    """Live orders by account, dead letters beside them; bounded whatever the history."""
 
     def __init__(self) -> None:
-        self._live: dict[str, dict[str, Order]] = {}
+        self._working: dict[str, Working] = {}
         self._account_of: dict[str, str] = {}
-        self._ended: dict[str, Order] = {}
+        self._dead: dict[str, Order] = {}
+        self._ended: OrderedDict[str, Order] = OrderedDict()
         self._waiters: dict[str, list[str]] = {}
         self._deadlines: list[tuple[Millis, str]] = []
 
     def put(self, order: Order) -> None:
         """Keep the newest version of an order; one that ended moves to the remembered ones."""
-        if order.terminal and order.state is not State.DEAD:
-            self._live.get(order.account, {}).pop(order.id, None)
-            self._account_of.pop(order.id, None)
-            self._ended[order.id] = order
-            if len(self._ended) > ENDED_REMEMBERED:
-                del self._ended[next(iter(self._ended))]
-            return
         known = self.get(order.id)
+        if order.terminal:
+            self._put_ended(order)
+            return
         self._ended.pop(order.id, None)
-        self._live.setdefault(order.account, {})[order.id] = order
+        self._dead.pop(order.id, None)
+        self._working.setdefault(order.account, Working()).put(order)
         self._account_of[order.id] = order.account
         if known is None:
             for awaited in order.waits_for:
-                self._waiters.setdefault(awaited, []).append(order.id)
+                if (first := self.get(awaited)) is not None and not first.terminal:
+                    self._waiters.setdefault(awaited, []).append(order.id)
         for due in {order.expires_at, order.lease_until or 0} - {0}:
             if known is None or due not in (known.expires_at, known.lease_until):
                 heapq.heappush(self._deadlines, (due, order.id))
 
+    def _put_ended(self, order: Order) -> None:
+        self.take_out(order)
+        if order.state is State.DEAD:
+            self._dead[order.id] = order
+            return
+        self._dead.pop(order.id, None)
+        self._ended[order.id] = order
+        if len(self._ended) > ENDED_REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def take_out(self, order: Order) -> None:
+        """Forget a live order until it is put again."""
+        account = self._account_of.pop(order.id, None)
+        if account is not None:
+            self._working[account].drop(order.id)
+
     def get(self, order_id: str) -> Order | None:
         account = self._account_of.get(order_id)
-        return self._live[account][order_id] if account is not None else self._ended.get(order_id)
+        if account is not None:
+            return self._working[account].get(order_id)
+        return self._dead.get(order_id) or self._ended.get(order_id)
 
-    def live(self, account: str) -> Iterator[Order]:
-        """Orders of one account that have not ended, dead letters left out, oldest first."""
-        return (o for o in self._live.get(account, {}).values() if o.state is not State.DEAD)
+    def of(self, account: str) -> Working:
+        """The orders of one account that have not ended; dead letters are left out."""
+        return self._working.get(account) or _NONE
 
-    def all_live(self) -> Iterator[Order]:
-        return (o for orders in self._live.values() for o in orders.values() if o.state is not State.DEAD)
+    @property
+    def accounts(self) -> Iterable[str]:
+        """Accounts that have, or had, orders."""
+        return tuple(self._working)
 
     def waiters(self, order_id: str) -> tuple[Order, ...]:
         """Who waited for an order that has just ended; they are told once."""
@@ -73,3 +94,6 @@ class Book:
     @property
     def next_deadline(self) -> Millis | None:
         return self._deadlines[0][0] if self._deadlines else None
+
+
+_NONE = Working()

@@ -3,14 +3,15 @@
 The same events in the same order, with the mirror views that were recorded beside them, give the same rows (law 8).
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
-from kakehashi.domain.errors import IllegalTransition, Rejected
+from kakehashi.domain.deliveries import check_whole, ended, fill_of, lease_ended, leased, may_repeat, retried, told
+from kakehashi.domain.errors import Rejected
 from kakehashi.domain.messages import (
     AccountReport,
     ConfigChanged,
@@ -25,10 +26,10 @@ from kakehashi.domain.messages import (
     SignalReceived,
     TimePassed,
 )
-from kakehashi.domain.orders import Fill, Happening, Op, Order, State, step
-from kakehashi.domain.reconcile import evidence
+from kakehashi.domain.orders import Happening, Order, State
+from kakehashi.domain.reconcile import DOUBTFUL, evidence
 from kakehashi.domain.rules import Route
-from kakehashi.domain.values import ZERO, Account, Redelivery
+from kakehashi.domain.values import Account, Redelivery
 from kakehashi.domain.views import AccountView, Leg, RouteMemory, Signal
 from kakehashi.engine.book import Book
 from kakehashi.engine.memory import after_entry, after_target, memory_key
@@ -47,11 +48,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     :ivar prefix: 15 random bits of this installation, the upper part of every magic (R18)
     :ivar max_attempts: deliveries of one order before it is a dead letter
     :ivar stale_ms: age at which an account's last report no longer counts
+    :ivar unconfirmed_ms: how long a bare "taken" may stay without a result before a person is told
     """
 
     prefix: int
     max_attempts: int = 5
     stale_ms: int = 30_000
+    unconfirmed_ms: int = 300_000
 
 
 class Engine:
@@ -65,7 +68,7 @@ class Engine:
         self.mirrors: dict[str, Mirror] = {}
         self.book = Book()
         self.memories: dict[str, RouteMemory] = {}
-        self.magics: dict[str, dict[int, str]] = {}
+        self.magics: dict[str, OrderedDict[int, str]] = {}
         self.signals: dict[str, Signal] = {}
         self.seq = 0
         self._out = Outcome()
@@ -101,33 +104,38 @@ class Engine:
             self._out.recorded.append(Recorded(event=event, views=self._views))
         return self._out
 
-    def offerable(
-        self, account: str, *, symbol: str, limit: int, at: int, remembers: bool
-    ) -> tuple[tuple[str, ...], int]:
-        """Which orders an executor may be handed now, oldest first, and how many more wait.
+    def offerable(self, account: str, *, symbol: str, limit: int, at: int, remembers: bool) -> tuple[str, ...]:
+        """Which orders an executor may be handed now, oldest first; one at a time for each position.
 
-        :param symbol: the broker's name, or empty for all
+        Entries stay in the mailbox while a kill switch covers the account or its mirror is stale.
+        :param symbol: the broker's name or the alert's, or empty for all
         """
         if account in self.accounts and not self.accounts[account].may_trade:
-            return (), 0
+            return ()
         ready: list[str] = []
-        busy = {o.target for o in self.book.live(account) if o.target and o.state is State.SENT}
-        for order in self.book.live(account):
+        working = self.book.of(account)
+        busy: set[str] = {o.target for o in working.standing(State.SENT) if o.target}
+        closing_only = self._killed(account) or self._stale(account, at)
+        for order in working.standing(State.QUEUED, State.UNKNOWN):
+            if len(ready) == limit:
+                break
             if symbol and symbol not in (order.symbol, order.signal_symbol):
                 continue
-            if not self._ready(order, at, remembers) or (order.target and order.target in busy):
+            if (closing_only and order.is_entry) or order.target in busy or not self._ready(order, at, remembers):
                 continue
-            busy.add(order.target)
+            if order.target:
+                busy.add(order.target)
             ready.append(order.id)
-        return tuple(ready[:limit]), max(0, len(ready) - limit)
+        return tuple(ready)
 
     def report(self, report: AccountReport, *, day_offset_ms: int = 0) -> tuple[Event, ...]:
         """Fold a report into the mirror; the events it proves are to be processed (and journalled) next."""
         mirror = self.mirrors.setdefault(report.account, Mirror(account=report.account))
         before = dict(mirror.positions)
         deals = mirror.apply(report, day_offset_ms=day_offset_ms)
-        ours = self.magics.get(report.account, {})
-        found: list[Event] = list(evidence(self.book.live(report.account), report, before, deals, frozenset(ours)))
+        ours: Mapping[int, str] = self.magics.get(report.account, {})
+        doubtful = self.book.of(report.account).standing(*DOUBTFUL)
+        found: list[Event] = list(evidence(doubtful, report, before, deals, ours))
         for deal in deals:
             opened = before.get(deal.position)
             route = ours.get(opened.magic) if opened is not None else None
@@ -203,22 +211,32 @@ class Engine:
         self, decision: Decision, signal: Signal, route: Route, account: Account, at: int
     ) -> Sequence[Order]:
         for cancelled in decision.cancels:
-            self._happen_if_queued(cancelled, at, code="SUPERSEDED")
+            self._cancel_if_queued(cancelled, at, code="SUPERSEDED")
         orders: list[Order] = []
         for intent in decision.intents:
             earlier = tuple(o.id for o in orders) if intent.waits else ()
             order = self._new_order(intent, signal, route, account, waits_for=(*intent.after, *earlier), at=at)
             orders.append(order)
             self._keep(order)
-            self.magics.setdefault(account.name, {})[order.magic] = route.name
-            if len(self.magics[account.name]) > MAGICS_REMEMBERED:
-                del self.magics[account.name][next(iter(self.magics[account.name]))]
+            self.know_magic(order)
             if order.held:
                 self.signals[order.id] = signal
             if order.is_entry:
                 key = memory_key(route.name, account.name, order.symbol)
-                self._remember(route.name, account.name, order.symbol, after_entry(self.memories.get(key), order, at))
+                self._remember(
+                    route.name,
+                    account.name,
+                    order.symbol,
+                    after_entry(self.memories.get(key), order, at, route.rules_for(account.name)),
+                )
         return orders
+
+    def know_magic(self, order: Order) -> None:
+        """Remember whose an order is, so that its position is known for the route's; the oldest are forgotten."""
+        magics = self.magics.setdefault(order.account, OrderedDict())
+        magics[order.magic] = order.route
+        if len(magics) > MAGICS_REMEMBERED:
+            magics.popitem(last=False)
 
     def _new_order(
         self, intent: Intent, signal: Signal, route: Route, account: Account, *, waits_for: tuple[str, ...], at: int
@@ -265,71 +283,44 @@ class Engine:
             return False
         if order.state is State.QUEUED:
             return at < order.expires_at
-        return order.state is State.UNKNOWN and self._again(order, remembers)
+        return may_repeat(order, self._policy(order), remembers=remembers)
 
-    def _again(self, order: Order, remembers: bool) -> bool:
-        """Whether an order of unknown outcome may be offered once more (law 4): never to an executor without memory,
-        except a whole CLOSE of a named position, which is harmless twice.
-        """
-        policy = self.accounts[order.account].redelivery if order.account in self.accounts else Redelivery.AUTO
-        if policy is Redelivery.NEVER:
-            return False
-        return policy is Redelivery.ALWAYS or remembers or order.op is Op.CLOSE
+    def _policy(self, order: Order) -> Redelivery:
+        return self.accounts[order.account].redelivery if order.account in self.accounts else Redelivery.AUTO
 
     def _leased(self, event: DeliveriesLeased) -> None:
         offered = []
         for order_id in event.orders:
-            order = self._known(order_id)
-            leased = msgspec.structs.replace(
-                order,
-                state=step(order, Happening.LEASED),
-                attempt=order.attempt + 1,
+            order = leased(
+                self._known(order_id),
                 instance=event.instance,
-                lease_until=event.until,
+                until=event.until,
                 remembers=event.remembers,
-                updated_at=event.at,
+                at=event.at,
             )
-            self._keep(leased)
-            offered.append(leased)
+            self._keep(order)
+            offered.append(order)
         self._out.offered = tuple(offered)
 
     def _reported(self, event: OrderReported) -> None:
         order = self._known(event.order)
-        if order.account != event.account:
-            raise Rejected("FORBIDDEN", f"order {order.id} is not of account {event.account}")
-        happening = event.happening
-        account = self.accounts.get(order.account)
+        check_whole(order, event.account)
         mirror = self.mirrors.get(order.account)
-        if (
-            happening is Happening.TAKEN
-            and order.state in (State.SENT, State.UNKNOWN)
-            and not self._reports(mirror, event)
-        ):
-            order = msgspec.structs.replace(order, state=State.UNCONFIRMED)
-            happening = Happening.UNREPORTED
-        if self._repeats(order, happening, event):
-            return
-        if happening is Happening.FILLED_PART and order.volume is not None and event.volume >= order.volume:
-            happening = Happening.FILLED
-        after = msgspec.structs.replace(
+        mirrored = event.happening is Happening.TAKEN and self._reports(mirror, event)
+        after = told(
             order,
-            state=step(order, happening),
-            updated_at=event.at,
-            filled_volume=max(order.filled_volume, event.volume),
-            filled_price=event.price or order.filled_price,
-            ticket=event.ticket or order.ticket,
-            retcode=event.retcode if event.retcode is not None else order.retcode,
-            code=event.code or order.code,
-            reason=event.message or event.evidence or order.reason,
-            lease_until=None,
+            event,
+            mirrored=mirrored,
+            max_attempts=self.settings.max_attempts,
+            page_ms=self.settings.unconfirmed_ms,
         )
-        gained = event.volume - order.filled_volume
-        if gained > 0:
-            self._fill(after, gained, event)
+        if after is None:
+            return
+        fill = fill_of(order, after, event)
+        if fill is not None:
+            self._out.fills[fill.id] = fill
             if mirror is not None and not event.evidence:
-                mirror.fill(after, gained)
-        if happening is Happening.NACKED and account is not None and order.attempt >= self.settings.max_attempts:
-            after = msgspec.structs.replace(after, state=State.DEAD, code="ATTEMPTS_EXHAUSTED")
+                mirror.fill(after, fill.volume)
         self._end_or_keep(after, event.at)
 
     def _reports(self, mirror: Mirror | None, event: OrderReported) -> bool:
@@ -341,31 +332,6 @@ class Engine:
         if known:
             self._views[key] = MirrorView(reported=True)
         return known
-
-    @staticmethod
-    def _repeats(order: Order, happening: Happening, event: OrderReported) -> bool:
-        """The same result again, or less than is known already, changes nothing."""
-        if happening is Happening.TAKEN and order.state is not State.SENT and order.state is not State.UNKNOWN:
-            return True
-        if event.volume and event.volume <= order.filled_volume and order.terminal:
-            return True
-        return order.terminal and order.state is not State.DEAD and step_or_none(order, happening) is None
-
-    def _fill(self, order: Order, volume: Decimal, event: OrderReported) -> None:
-        fill = Fill(
-            id=f"{order.id}:{order.filled_volume.normalize():f}",
-            order_id=order.id,
-            account=order.account,
-            symbol=order.symbol,
-            side=order.side,
-            op=order.op,
-            volume=volume,
-            price=event.price or order.price or ZERO,
-            at=event.at,
-            ticket=event.deal or event.ticket,
-            profit=event.profit,
-        )
-        self._out.fills[fill.id] = fill
 
     def _end_or_keep(self, order: Order, at: int) -> None:
         self._keep(order)
@@ -386,6 +352,7 @@ class Engine:
         if (failed and order.is_entry) or signal is None or route is None or account is None:
             self._refuse(order, at, "REVERSAL_INCOMPLETE", f"{len(failed)} of {len(waited)} exits did not fill")
             return
+        self.book.take_out(order)  # it is decided again as if it were not there
         view = self._view(account, order.symbol, at)
         memory = self.memories.get(memory_key(route.name, account.name, order.symbol), RouteMemory())
         decision = redecide(order, signal, route, view, memory, at=at)
@@ -412,35 +379,24 @@ class Engine:
         self._carry_out(msgspec.structs.replace(decision, intents=tuple(more)), signal, route, account, at)
 
     def _refuse(self, order: Order, at: int, code: str, reason: str) -> None:
-        refused = msgspec.structs.replace(
-            order, state=step(order, Happening.REJECTED), code=code, reason=reason, updated_at=at, held=False
-        )
-        self._end_or_keep(refused, at)
+        self._end_or_keep(ended(order, Happening.REJECTED, code=code, reason=reason, at=at), at)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _time(self, event: TimePassed) -> None:
         for due in self.book.due(event.at):
             order = due
-            if order.state is State.SENT and order.lease_until is not None and order.lease_until <= event.at:
-                order = self._lease_ended(order, event.at)
+            over = order.lease_until is not None and order.lease_until <= event.at
+            if over and order.state is State.SENT:
+                order = lease_ended(order, self._policy(order), max_attempts=self.settings.max_attempts, at=event.at)
+                self._end_or_keep(order, event.at)
+            elif over and order.state is State.UNCONFIRMED:
+                order = msgspec.structs.replace(order, lease_until=None)
+                self._keep(order)
+                self._out.alerts.append(("UNCONFIRMED", order.id, f"{order.account}: taken, and no result since"))
             if order.state is State.QUEUED and order.expires_at <= event.at:
                 code = "EXPIRED_ENTRY" if order.is_entry else "EXPIRED_EXIT"
-                expired = msgspec.structs.replace(
-                    order, state=State.EXPIRED, code=code, updated_at=event.at, held=False
-                )
-                self._end_or_keep(expired, event.at)
-
-    def _lease_ended(self, order: Order, at: int) -> Order:
-        unknown = msgspec.structs.replace(
-            order, state=step(order, Happening.LEASE_ENDED), code="OUTCOME_UNKNOWN", lease_until=None, updated_at=at
-        )
-        if unknown.attempt >= self.settings.max_attempts:
-            unknown = msgspec.structs.replace(unknown, state=State.DEAD, code="ATTEMPTS_EXHAUSTED")
-        elif not self._again(unknown, unknown.remembers):
-            unknown = msgspec.structs.replace(unknown, state=State.DEAD)
-        self._end_or_keep(unknown, at)
-        return unknown
+                self._end_or_keep(ended(order, Happening.EXPIRED, code=code, at=event.at), event.at)
 
     # -- people --------------------------------------------------------------------------------------------------
 
@@ -465,27 +421,30 @@ class Engine:
             table[event.name] = msgspec.convert(event.body, kind, strict=False)
 
     def _cancel_entries(self, event: ConfigChanged) -> None:
-        for order in tuple(self.book.all_live()):
-            if order.is_entry and order.state is State.QUEUED and self._killed(order.account):
-                self._happen_if_queued(order.id, event.at, code="KILLED")
+        for account in self.book.accounts:
+            if self._killed(account):
+                for order in tuple(self.book.of(account).standing(State.QUEUED)):
+                    if order.is_entry:
+                        self._cancel_if_queued(order.id, event.at, code="KILLED")
 
     def _killed(self, account: str) -> bool:
         """Whether a kill switch covers this account: ``*`` is global, ``user:NAME`` one user's."""
         known = self.accounts.get(account)
         return bool({"*", account, f"user:{known.user}" if known else ""} & self.kills)
 
+    def _stale(self, account: str, at: int) -> bool:
+        """Whether it has reported before, and not lately; one that never did is handed what it is due."""
+        mirror = self.mirrors.get(account)
+        reported_at = mirror.reported_at if mirror is not None else None
+        return reported_at is not None and at - reported_at > self.settings.stale_ms
+
     def _dead_letter(self, event: DeadLetterRetried | DeadLetterDiscarded) -> None:
         order = self._known(event.order)
         if isinstance(event, DeadLetterRetried):
-            after = msgspec.structs.replace(
-                order, state=step(order, Happening.RETRIED), expires_at=event.expires_at,
-                attempt=0, code="", reason=f"retried by {event.by}", updated_at=event.at,
-            )  # fmt: skip
+            after = retried(order, by=event.by, expires_at=event.expires_at, at=event.at)
         else:
-            after = msgspec.structs.replace(
-                order, state=step(order, Happening.DISCARDED), code="DISCARDED",
-                reason=f"discarded by {event.by}", updated_at=event.at,
-            )  # fmt: skip
+            by = f"discarded by {event.by}"
+            after = ended(order, Happening.DISCARDED, code="DISCARDED", reason=by, at=event.at)
         self._end_or_keep(after, event.at)
 
     def _foreign_close(self, event: ForeignClose) -> None:
@@ -507,15 +466,16 @@ class Engine:
             seen = MirrorView()
             if mirror is not None:
                 seen = mirror.view(symbol, at=at, stale_ms=self.settings.stale_ms, pip=account.pips.get(symbol))
-        if seen.reported:
-            self._views[key] = seen
-        return AccountView(
+        view = AccountView(
             account=account,
             killed=self._killed(account.name),
             magics=self.magics.get(account.name, {}),
-            orders=tuple(self.book.live(account.name)),
-            **{name: getattr(seen, name) for name in MirrorView.__struct_fields__},
+            orders=self.book.of(account.name),
         )
+        if not seen.reported:
+            return view
+        self._views[key] = seen
+        return msgspec.structs.replace(view, **{name: getattr(seen, name) for name in MirrorView.__struct_fields__})
 
     def _remember(self, route: str, account: str, symbol: str, memory: RouteMemory | None) -> None:
         if memory is not None:
@@ -533,18 +493,7 @@ class Engine:
         self.book.put(order)
         self._out.orders[order.id] = order
 
-    def _happen_if_queued(self, order_id: str, at: int, *, code: str) -> None:
+    def _cancel_if_queued(self, order_id: str, at: int, *, code: str) -> None:
         order = self.book.get(order_id)
         if order is not None and order.state is State.QUEUED:
-            cancelled = msgspec.structs.replace(
-                order, state=step(order, Happening.CANCELLED), code=code, updated_at=at, held=False
-            )
-            self._end_or_keep(cancelled, at)
-
-
-def step_or_none(order: Order, happening: Happening) -> State | None:
-    """Like :func:`~kakehashi.domain.orders.step`, None where it cannot happen."""
-    try:
-        return step(order, happening)
-    except IllegalTransition:
-        return None
+            self._end_or_keep(ended(order, Happening.CANCELLED, code=code, at=at), at)

@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -94,7 +95,7 @@ class RateLimit:
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str) -> bool:
         """Whether ``key`` may come once more now."""
@@ -106,7 +107,7 @@ class RateLimit:
         allowed = left >= 1
         self._buckets[key] = (left - 1 if allowed else left, now)
         if len(self._buckets) > self.KEYS:
-            del self._buckets[next(iter(self._buckets))]
+            self._buckets.popitem(last=False)
         return allowed
 
 

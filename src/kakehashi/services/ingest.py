@@ -4,7 +4,6 @@ Order of the checks (SECURITY, "The webhook door"): address, size, rate per addr
 the signal's own. Nothing is 200 before its commit; what the store cannot take in time is 503, which TradingView resends.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any
@@ -118,13 +117,7 @@ class Ingest:
         )
         window = key_window_ms(alert, longest_ttl_ms=self._longest_ttl_ms) if strong else 60_000
         wish = SignalReceived(at=now, signal=signal, idem_until=now + window)
-        try:
-            outcome = await asyncio.wait_for(self._trader.submit(wish), self._commit_timeout_s)
-        except TimeoutError:
-            raise Unavailable(
-                "STORE_TIMEOUT", "the alert could not be written in time", hint="it is resent after 5 s"
-            ) from None
-        return told(outcome)
+        return told(await self._trader.submit(wish, within_s=self._commit_timeout_s))
 
 
 def told(outcome: Outcome) -> Answer:

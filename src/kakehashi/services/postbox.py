@@ -44,7 +44,7 @@ class Postbox:
         if instance and not self._hold(account, symbol, instance):
             return ()
         now = self._clock.now_ms()
-        ready, _ = self._trader.engine.offerable(account, symbol=symbol, limit=limit, at=now, remembers=remembers)
+        ready = self._trader.engine.offerable(account, symbol=symbol, limit=limit, at=now, remembers=remembers)
         if not ready:
             return ()
         poll = Poll(
@@ -56,7 +56,7 @@ class Postbox:
             remembers=remembers,
             lease_ms=self._lease_ms,
         )
-        outcome = await asyncio.wait_for(self._trader.submit(poll), self._timeout_s)
+        outcome = await self._trader.submit(poll, within_s=self._timeout_s)
         return outcome.offered
 
     def _hold(self, account: str, symbol: str, instance: str) -> bool:
@@ -77,7 +77,7 @@ class Postbox:
     async def ack(self, events: Sequence[OrderReported]) -> AckCount:
         """Take results in; each is applied at most once, whatever is repeated."""
         done = await asyncio.gather(
-            *(asyncio.wait_for(self._trader.submit(e), self._timeout_s) for e in events), return_exceptions=True
+            *(self._trader.submit(e, within_s=self._timeout_s) for e in events), return_exceptions=True
         )
         missing, refused = 0, []
         for event, outcome in zip(events, done, strict=True):
@@ -108,4 +108,4 @@ class Postbox:
             raise Rejected("SERVER_MISMATCH", f"the EA is on server {report.server}, the account is bound to {bound}")
         if report.trade_mode == TradeMode.REAL and account.mode is TradeMode.DEMO:
             raise Rejected("SERVER_MISMATCH", f"{account.name} is a demo account here, the EA's account is real")
-        await asyncio.wait_for(self._trader.submit(report), self._timeout_s)
+        await self._trader.submit(report, within_s=self._timeout_s)

@@ -13,33 +13,33 @@ from typing import Any
 import msgspec
 import structlog
 
+from kakehashi.domain.alerts import Alert
 from kakehashi.domain.errors import IllegalTransition, KakehashiError, Rejected, Unavailable
 from kakehashi.domain.messages import (
     AccountReport,
     ConfigChanged,
     DeliveriesLeased,
     Event,
-    Recorded,
     SignalReceived,
     TimePassed,
 )
-from kakehashi.domain.orders import Order, State
-from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
+from kakehashi.domain.orders import TERMINAL, Order, State
+from kakehashi.domain.signals import differences
+from kakehashi.domain.views import RouteMemory, Signal
 from kakehashi.engine.engine import Engine, EngineSettings
 from kakehashi.engine.mirror import Mirror
-from kakehashi.engine.outcome import Heard, Outcome
-from kakehashi.ports import AuditRow, Clock, Commit, JournalEntry, Ownership, SignalRow, StateRow, Store
+from kakehashi.engine.outcome import Outcome
+from kakehashi.ports import Clock, Ownership, Store
+from kakehashi.services.keys import FULL, TakenKeys
+from kakehashi.services.scribe import Batch, Scribe, StoredSignal
 
 log = structlog.get_logger("trader")
 
 BATCH = 512
 INBOX = 20_000
 CONFIG_EVERY_S = 0.25
-MIRROR_EVERY_MS = 30_000
-LIVE_STATES = tuple(
-    s.value for s in State if s not in (State.FILLED, State.DONE, State.REJECTED, State.EXPIRED)
-    and s not in (State.NOT_EXECUTED, State.CANCELLED, State.TAKEN)
-)  # fmt: skip
+PATIENCE_EVERY_S = 0.1
+LIVE_STATES = tuple(s.value for s in State if s not in TERMINAL or s is State.DEAD)
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,17 +64,7 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 Wish = Event | Poll | AccountReport | Left
 
 
-class _Batch:
-    """What one turn of the loop will commit, and whom it answers afterwards."""
-
-    def __init__(self) -> None:
-        self.recorded: list[Recorded] = []
-        self.rows: dict[tuple[str, str], msgspec.Struct] = {}
-        self.deletes: list[tuple[str, str]] = []
-        self.audits: list[AuditRow] = []
-        self.answers: list[tuple[asyncio.Future[Outcome], Outcome]] = []
-        self.heard: list[Heard] = []
-        self.memories: dict[str, RouteMemory] = {}
+_Taken = Sequence[tuple[Wish, asyncio.Future[Outcome] | None]]
 
 
 class Trader:
@@ -95,18 +85,20 @@ class Trader:
         self._max_attempts, self._stale_ms, self._day_offset_ms = max_attempts, stale_ms, day_offset_ms
         self._on_outcome = on_outcome
         self._inbox: asyncio.Queue[tuple[Wish, asyncio.Future[Outcome]]] = asyncio.Queue(INBOX)
+        self._patience: list[tuple[float, asyncio.Future[Outcome]]] = []
         self._versions: dict[tuple[str, str], int] = {}
-        self._mirror_saved: dict[str, int] = {}
-        self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
+        self._keys = TakenKeys()
         self._available = False
+        self._scribe: Scribe
         self.engine: Engine
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    async def submit(self, wish: Wish) -> Outcome:
+    async def submit(self, wish: Wish, *, within_s: float | None = None) -> Outcome:
         """Have one event processed and committed.
 
-        :raises Unavailable: nothing was written: the store is away or the inbox is full
+        :param within_s: how long the caller can wait (a tenth of a second more or less); None: for ever
+        :raises Unavailable: the store is away, or the inbox is full: nothing was written; STORE_TIMEOUT: not yet
         :raises Rejected: the event cannot be applied; nothing was changed
         """
         if not self._available:
@@ -116,6 +108,8 @@ class Trader:
             self._inbox.put_nowait((wish, future))
         except asyncio.QueueFull:
             raise Unavailable("BACKLOG", f"{INBOX} events are waiting already") from None
+        if within_s is not None:
+            self._patience.append((self._clock.monotonic() + within_s, future))
         return await future
 
     @property
@@ -133,11 +127,13 @@ class Trader:
         """Until cancelled: take what has arrived, process, commit, release."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_config())
+            tasks.create_task(self._watch_patience())
+            tasks.create_task(self._remember_keys())
             while True:
                 batch = await self._take()
                 await self._turn(batch)
 
-    async def _take(self) -> list[tuple[Wish, asyncio.Future[Outcome] | None]]:
+    async def _take(self) -> _Taken:
         taken: list[tuple[Wish, asyncio.Future[Outcome] | None]] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._until_deadline()):
@@ -153,53 +149,39 @@ class Trader:
         due = self.engine.next_deadline
         return 1.0 if due is None else min(1.0, max(0.0, (due - self._clock.now_ms()) / 1000))
 
-    async def _turn(self, taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]]) -> None:
+    async def _turn(self, taken: _Taken) -> None:
         if not taken:
             return
-        batch = _Batch()
-        failed: list[tuple[asyncio.Future[Outcome], KakehashiError]] = []
+        batch = Batch()
+        answers: list[tuple[asyncio.Future[Outcome], Outcome | KakehashiError]] = []
         try:
             taken = await self._mark_duplicates(taken)
             for wish, future in taken:
                 try:
-                    outcome = self._process(wish, batch)
+                    said: Outcome | KakehashiError = self._process(wish, batch)
                 except KakehashiError as e:
-                    self._refused(wish, future, e, failed)
-                    continue
+                    log.warning("event_refused", kind=type(wish).__name__, code=e.code, message=e.message)
+                    said = e
                 except Exception as e:  # noqa: BLE001 a fault of ours in one event must not end the trading of all others
                     await self._faulty(wish, future, taken, e)
                     return
                 if future is not None:
-                    batch.answers.append((future, outcome))
-            if batch.recorded or batch.rows or batch.deletes:
-                await self._store.commit(self._commit_of(batch))
+                    answers.append((future, said))
+            if batch:
+                await self._store.commit(self._scribe.commit(batch))
         except KakehashiError as e:
             await self._fail(taken, e)
             return
-        for future, outcome in batch.answers:
-            if not future.done():
-                future.set_result(outcome)
-        for future, error in failed:
-            if not future.done():
-                future.set_exception(error)
-
-    def _refused(
-        self,
-        wish: Wish,
-        future: asyncio.Future[Outcome] | None,
-        error: KakehashiError,
-        failed: list[tuple[asyncio.Future[Outcome], KakehashiError]],
-    ) -> None:
-        log.warning("event_refused", kind=type(wish).__name__, code=error.code, message=error.message)
-        if future is not None:
-            failed.append((future, error))
+        for future, said in answers:
+            if future.done():
+                continue
+            if isinstance(said, Outcome):
+                future.set_result(said)
+            else:
+                future.set_exception(said)
 
     async def _faulty(
-        self,
-        wish: Wish,
-        future: asyncio.Future[Outcome] | None,
-        taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]],
-        error: Exception,
+        self, wish: Wish, future: asyncio.Future[Outcome] | None, taken: _Taken, error: Exception
     ) -> None:
         """The engine broke on one event: that sender is told, nothing of the batch is written, the rest may come again."""
         log.critical("engine_fault", kind=type(wish).__name__, error=repr(error), exc_info=error)
@@ -209,7 +191,7 @@ class Trader:
         if future is None:
             await asyncio.sleep(1)  # a deadline that fails comes back at once: do not spin on it
 
-    async def _fail(self, taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]], error: KakehashiError) -> None:
+    async def _fail(self, taken: _Taken, error: KakehashiError) -> None:
         """Nothing was written, but the engine has moved on: forget it and load what is true."""
         self._available = False
         log.error("commit_failed", code=error.code, message=error.message, events=len(taken))
@@ -234,6 +216,39 @@ class Trader:
                 with contextlib.suppress(Unavailable):
                     await self._refresh_config(direct=False)
                     await self._take_wishes()
+
+    async def _watch_patience(self) -> None:
+        """Tell those who cannot wait longer. One look at all of them costs less than a timer for each."""
+        while True:
+            await asyncio.sleep(PATIENCE_EVERY_S)
+            now, waiting = self._clock.monotonic(), []
+            for due, future in self._patience:
+                if future.done():
+                    continue
+                if due > now:
+                    waiting.append((due, future))
+                else:
+                    future.set_exception(
+                        Unavailable("STORE_TIMEOUT", "it could not be written in time", hint="it is resent after 5 s")
+                    )
+            self._patience = waiting
+
+    async def _remember_keys(self) -> None:
+        """Learn which keys the store holds, page by page, and anew when the filter has become full."""
+        while True:
+            if not self._keys.complete:
+                with contextlib.suppress(Unavailable):
+                    await self._fill_keys()
+            elif self._keys.count >= FULL:
+                self._keys = TakenKeys()
+            await asyncio.sleep(1)
+
+    async def _fill_keys(self) -> None:
+        keys, after = self._keys, ""
+        while page := await self._store.taken_keys(after=after):
+            keys.add(page)
+            after = page[-1]
+        keys.complete = True
 
     async def _refresh_config(self, *, direct: bool) -> None:
         """Take up newer versions of accounts, routes and kill switches, each as an event (law 9)."""
@@ -270,24 +285,38 @@ class Trader:
 
     # -- one event -----------------------------------------------------------------------------------------------
 
-    async def _mark_duplicates(
-        self, taken: Sequence[tuple[Wish, asyncio.Future[Outcome] | None]]
-    ) -> Sequence[tuple[Wish, asyncio.Future[Outcome] | None]]:
-        """Say of each signal whose key is taken which signal took it: in the store, or earlier in this batch."""
-        keys = [w.signal.idem for w, _ in taken if isinstance(w, SignalReceived)]
-        if not keys:
+    async def _mark_duplicates(self, taken: _Taken) -> _Taken:
+        """Say of each signal whose key is taken which signal took it, in the store or earlier in this batch, and in
+        what the two differ.
+        """
+        arrived = [w.signal for w, _ in taken if isinstance(w, SignalReceived)]
+        keys = [s.idem for s in arrived]
+        asked = [key for key in keys if self._keys.perhaps(key)]
+        known = dict(await self._store.known(asked, now=self._clock.now_ms())) if asked else {}
+        self._keys.add(keys)  # whatever becomes of the commit: "perhaps" is never wrong
+        for signal in arrived:
+            known.setdefault(signal.idem, signal.id)
+        repeated = {s.id: known[s.idem] for s in arrived if known[s.idem] != s.id}
+        if not repeated:
             return taken
-        known = dict(await self._store.known(keys, now=self._clock.now_ms()))
+        first = await self._alerts(set(repeated.values()), arrived)
         marked: list[tuple[Wish, asyncio.Future[Outcome] | None]] = []
         for wish, future in taken:
-            if isinstance(wish, SignalReceived):
-                first = known.setdefault(wish.signal.idem, wish.signal.id)
-                if first != wish.signal.id:
-                    wish = msgspec.structs.replace(wish, duplicate_of=first)  # noqa: PLW2901
+            if isinstance(wish, SignalReceived) and wish.signal.id in repeated:
+                original = repeated[wish.signal.id]
+                wish = _duplicate(wish, original, first.get(original))  # noqa: PLW2901
             marked.append((wish, future))
         return marked
 
-    def _process(self, wish: Wish, batch: _Batch) -> Outcome:
+    async def _alerts(self, ids: set[str], arrived: Sequence[Signal]) -> Mapping[str, Alert]:
+        """The alerts of these signals, where they are still kept."""
+        found = {s.id: s.alert for s in arrived if s.id in ids}
+        if missing := tuple(sorted(ids - found.keys())):
+            for row in await self._store.rows("signals", where={"id": missing}, limit=len(missing)):
+                found[row["id"]] = msgspec.json.decode(row["body"], type=StoredSignal).signal.alert
+        return found
+
+    def _process(self, wish: Wish, batch: Batch) -> Outcome:
         if isinstance(wish, AccountReport):
             return self._report(wish, batch)
         if isinstance(wish, Left):
@@ -295,7 +324,7 @@ class Trader:
             batch.deletes.append(("inbox", str(wish.id)))
             return outcome
         if isinstance(wish, Poll):
-            orders, _ = self.engine.offerable(
+            orders = self.engine.offerable(
                 wish.account, symbol=wish.symbol, limit=wish.limit, at=wish.at, remembers=wish.remembers
             )
             if not orders:
@@ -309,14 +338,17 @@ class Trader:
                 remembers=wish.remembers,
             )
         outcome = self.engine.process(wish)
-        self._gather(outcome, batch)
+        self._scribe.gather(outcome, batch)
+        for name in outcome.paused:
+            version = self._versions.get(("route", name), 0)
+            self._scribe.paused(self.engine.routes[name], version=version, at=self._clock.now_ms(), batch=batch)
         if isinstance(wish, ConfigChanged):
             self._versions[(wish.kind, wish.name)] = wish.version
-            key = f"config|{wish.kind}|{wish.name}"
-            batch.rows[("state", key)] = StateRow(key=key, body=msgspec.json.encode(wish))
+            self._scribe.config(wish, batch)
+        self._on_outcome(outcome)
         return outcome
 
-    def _report(self, report: AccountReport, batch: _Batch) -> Outcome:
+    def _report(self, report: AccountReport, batch: Batch) -> Outcome:
         events = self.engine.report(report, day_offset_ms=self._day_offset_ms)
         total = Outcome()
         for event in events:
@@ -325,92 +357,11 @@ class Trader:
             except Rejected as e:
                 log.warning("evidence_refused", code=e.code, message=e.message)
                 continue
-            self._gather(outcome, batch)
+            self._scribe.gather(outcome, batch)
+            self._on_outcome(outcome)
             total.orders.update(outcome.orders)
-        self._save_mirror(report, batch)
+        self._scribe.mirror(report, batch)
         return total
-
-    def _save_mirror(self, report: AccountReport, batch: _Batch) -> None:
-        """Positions when they changed; the mirror with them, else every half minute: it is rebuilt by the next report."""
-        mirror = self.engine.mirrors[report.account]
-        saved = self._positions_saved.get(report.account, {})
-        moved = {i: msgspec.structs.replace(p, profit=p.profit * 0) for i, p in mirror.positions.items()}
-        changed = moved != saved
-        if changed:
-            for ident in saved.keys() - moved.keys():
-                batch.deletes.append(("positions", saved[ident].key))
-            for ident in sorted(moved):
-                batch.rows[("positions", mirror.positions[ident].key)] = mirror.positions[ident]
-            self._positions_saved[report.account] = moved
-        if changed or report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS:
-            self._mirror_saved[report.account] = report.at
-            key = f"mirror|{report.account}"
-            batch.rows[("state", key)] = StateRow(key=key, body=msgspec.json.encode(mirror))
-
-    def _gather(self, outcome: Outcome, batch: _Batch) -> None:
-        batch.recorded.extend(outcome.recorded)
-        for order in outcome.orders.values():
-            batch.rows[("orders", order.id)] = order
-        for fill in outcome.fills.values():
-            batch.rows[("fills", fill.id)] = fill
-        batch.memories.update(outcome.memories)
-        if outcome.heard is not None:
-            batch.rows[("signals", outcome.heard.signal.id)] = signal_row(outcome.heard)
-        for name in outcome.paused:
-            self._keep_pause(name, batch)
-        if outcome.orders:
-            key = f"engine|{self._ownership.owner}"
-            counters = {"seq": self.engine.seq, "prefix": self.engine.settings.prefix}
-            batch.rows[("state", key)] = StateRow(key=key, body=msgspec.json.encode(counters))
-            for order in outcome.orders.values():
-                if order.state is State.QUEUED and order.created_at == order.updated_at and not order.attempt:
-                    detail = f"{order.op} {order.side} {order.volume} {order.symbol} on {order.account}"
-                    batch.audits.append(
-                        AuditRow(
-                            at=order.created_at, actor=order.route, action="order", subject=order.id, detail=detail
-                        )
-                    )
-        self._on_outcome(outcome)
-
-    def _keep_pause(self, name: str, batch: _Batch) -> None:
-        """A route that an alert paused stays paused after a restart, until an alert or its next version says otherwise."""
-        route, version = self.engine.routes[name], self._versions.get(("route", name), 0)
-        event = ConfigChanged(
-            at=self._clock.now_ms(),
-            kind="route",
-            name=name,
-            version=version,
-            by="alert",
-            body=msgspec.to_builtins(route, str_keys=True),
-        )
-        key = f"config|route|{name}"
-        batch.rows[("state", key)] = StateRow(key=key, body=msgspec.json.encode(event))
-
-    def _commit_of(self, batch: _Batch) -> Commit:
-        for key, memory in batch.memories.items():  # encoded once a batch: it may hold a thousand times
-            name = f"memory|{key}"
-            batch.rows[("state", name)] = StateRow(key=name, body=msgspec.json.encode(memory))
-        return Commit(
-            ownership=self._ownership,
-            journal=[self._entry(r) for r in batch.recorded],
-            changes=list(batch.rows.values()),
-            deletes=batch.deletes,
-            audits=batch.audits,
-        )
-
-    def _entry(self, recorded: Recorded) -> JournalEntry:
-        event = recorded.event
-        trace = event.signal.trace_id if isinstance(event, SignalReceived) else ""
-        order_id = getattr(event, "order", "")
-        if order_id and (order := self.engine.book.get(order_id)) is not None:
-            trace = order.trace_id
-        return JournalEntry(
-            at=event.at,
-            owner=self._ownership.owner,
-            kind=type(event).__name__,
-            trace_id=trace,
-            body=msgspec.json.encode(recorded),
-        )
 
     # -- loading -------------------------------------------------------------------------------------------------
 
@@ -424,13 +375,14 @@ class Trader:
         engine = Engine(EngineSettings(prefix=prefix, max_attempts=self._max_attempts, stale_ms=self._stale_ms))
         engine.seq = int(counters.get("seq", 0))
         self._versions = {}
+        scribe = Scribe(engine, self._ownership)
         for key, raw in state.items():
-            self._load_state(engine, key, raw)
+            self._load_state(engine, scribe, key, raw)
         await self._load_orders(engine)
-        self.engine = engine
+        self.engine, self._scribe = engine, scribe
         self._available = True
 
-    def _load_state(self, engine: Engine, key: str, raw: Any) -> None:
+    def _load_state(self, engine: Engine, scribe: Scribe, key: str, raw: Any) -> None:
         kind, _, name = key.partition("|")
         if kind == "config":
             event = msgspec.json.decode(raw, type=ConfigChanged)
@@ -440,7 +392,7 @@ class Trader:
             engine.memories[name] = msgspec.json.decode(raw, type=RouteMemory)
         elif kind == "mirror":
             engine.mirrors[name] = msgspec.json.decode(raw, type=Mirror)
-            self._positions_saved[name] = dict(engine.mirrors[name].positions)
+            scribe.found(name, engine.mirrors[name].positions)
 
     async def _load_orders(self, engine: Engine) -> None:
         live = await self._store.rows("orders", where={"state": LIVE_STATES}, limit=1_000_000, newest_first=False)
@@ -451,37 +403,15 @@ class Trader:
                 await self._load_signal(engine, order)
         for name in engine.accounts:
             rows = await self._store.rows("orders", where={"account": name}, limit=10_000)
-            magics = engine.magics.setdefault(name, {})
             for row in reversed(rows):
-                order = msgspec.json.decode(row["body"], type=Order)
-                magics[order.magic] = order.route
+                engine.know_magic(msgspec.json.decode(row["body"], type=Order))
 
     async def _load_signal(self, engine: Engine, order: Order) -> None:
         for row in await self._store.rows("signals", where={"id": order.signal_id}, limit=1):
             engine.signals[order.id] = msgspec.json.decode(row["body"], type=StoredSignal).signal
 
 
-class StoredSignal(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a signal's row: the signal and its legs."""
-
-    signal: Signal
-    legs: tuple[Any, ...] = ()
-    duplicate_of: str = ""
-
-
-def signal_row(heard: Heard) -> SignalRow:
-    """The row that ``signals list`` shows."""
-    signal, duplicate = heard.signal, heard.status == "duplicate"
-    return SignalRow(
-        id=signal.id,
-        trace_id=signal.trace_id,
-        received_at=signal.received_at,
-        strategy=signal.strategy,
-        symbol=signal.alert.symbol,
-        action=signal.alert.action.value,
-        status=heard.status,
-        code=heard.code,
-        idem=None if duplicate else signal.idem,
-        idem_until=None if duplicate else heard.idem_until,
-        body=msgspec.json.encode(StoredSignal(signal=signal, legs=heard.legs, duplicate_of=heard.duplicate_of)),
-    )
+def _duplicate(event: SignalReceived, original: str, first: Alert | None) -> SignalReceived:
+    differs = tuple(f"DIFFERS: {what}" for what in differences(first, event.signal.alert)) if first else ()
+    signal = msgspec.structs.replace(event.signal, notes=(*event.signal.notes, *differs))
+    return msgspec.structs.replace(event, signal=signal, duplicate_of=original)

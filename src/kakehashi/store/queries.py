@@ -44,6 +44,7 @@ AUDIT_ADD: Final = (
 AUDITS: Final = (
     "SELECT seq, at, actor, action, subject, detail, prev, hash FROM audits WHERE seq > ? ORDER BY seq LIMIT ?"
 )
+KEYS: Final = "SELECT key FROM idem WHERE key > ? ORDER BY key LIMIT ?"
 IDEM_HOLDER: Final = "SELECT signal_id FROM idem WHERE key = ?"
 
 GENESIS: Final = "0" * 64

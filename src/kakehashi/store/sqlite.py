@@ -209,6 +209,9 @@ class SqliteStore:
             await self._submit(lambda t: t.connection.execute(queries.free(expired), (now, *expired)).rowcount)
         return {row["key"]: row["signal_id"] for row in rows if row["key"] not in expired}
 
+    async def taken_keys(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        return [row["key"] for row in await self._fetch(queries.KEYS, (after, limit))]
+
     async def journal(self, *, owner: str, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, JournalEntry]]:
         rows = await self._fetch(queries.JOURNAL, (owner, after, limit))
         return [(row.pop("seq"), JournalEntry(**{**row, "body": row["body"].encode()})) for row in rows]

@@ -11,6 +11,7 @@ from kakehashi.domain.orders import Op, Order, State
 from kakehashi.domain.rules import Route, RouteRules
 from kakehashi.domain.values import Account, Instrument, Quote, Side
 from kakehashi.domain.views import AccountView, BrokerPosition, RouteMemory, Signal
+from kakehashi.domain.working import Working
 
 AT = 1_700_000_000_000  # a Tuesday, 22:13:20 UTC
 D = Decimal
@@ -44,12 +45,17 @@ def view(**changes: Any) -> AccountView:
         instrument=EURUSD,
         quote=Quote(bid=D("1.09990"), ask=D("1.10000"), at=AT),
     )
-    return msgspec.structs.replace(base, **changes)
+    return _changed(base, changes)
 
 
 def legacy(**changes: Any) -> AccountView:
     """An account that has never reported."""
-    return msgspec.structs.replace(AccountView(account=account()), **changes)
+    return _changed(AccountView(account=account()), changes)
+
+
+def _changed(base: AccountView, changes: dict[str, Any]) -> AccountView:
+    orders = changes.pop("orders", ())
+    return msgspec.structs.replace(base, orders=Working(orders), **changes)
 
 
 def alert(action: str = "BUY", **fields: Any) -> Alert:

@@ -82,9 +82,13 @@ def redacted(body: bytes) -> str:
             said = msgspec.json.encode(msgspec.json.decode(said)).decode()
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             said = re.sub(r"\\u00([2-7][0-9a-f])", lambda found: chr(int(found[1], 16)), said, flags=re.I)
-    said = _SECRET_IN_JSON.sub(rf'\1"{MASK}"', said)
-    said = _SECRET_IN_TEXT.sub(rf"\1\2{MASK}", said)
-    return masked(_LICENCE.sub(rf"\1{MASK}", said))
+    lower = said.casefold()  # as the patterns do, which ignore case: a long s is an s to them
+    if any(name in lower for name in SECRET_NAMES):
+        said = _SECRET_IN_JSON.sub(rf'\1"{MASK}"', said)
+        said = _SECRET_IN_TEXT.sub(rf"\1\2{MASK}", said)
+    if said[:1] != "{":
+        said = _LICENCE.sub(rf"\1{MASK}", said)
+    return masked(said)
 
 
 def _text(body: bytes) -> str:

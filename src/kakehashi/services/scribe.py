@@ -1,0 +1,144 @@
+"""What one turn of the trader loop writes: the engine's changes as rows, journal lines and audit rows of one commit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kakehashi.domain.messages import AccountReport, ConfigChanged, Recorded, SignalReceived
+from kakehashi.domain.orders import Order, State
+from kakehashi.domain.rules import Route
+from kakehashi.domain.values import Millis
+from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
+from kakehashi.engine.engine import Engine
+from kakehashi.engine.outcome import Heard, Outcome
+from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow
+
+MIRROR_EVERY_MS = 30_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class StoredSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a signal's row: the signal and its legs."""
+
+    signal: Signal
+    legs: tuple[Any, ...] = ()
+    duplicate_of: str = ""
+
+
+class Batch:
+    """What one turn has gathered so far; the newest version of each row only."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Recorded] = []
+        self.rows: dict[tuple[str, str], msgspec.Struct] = {}
+        self.deletes: list[tuple[str, str]] = []
+        self.audits: list[AuditRow] = []
+        self.memories: dict[str, RouteMemory] = {}
+        self.new_orders = False
+
+    def __bool__(self) -> bool:
+        return bool(self.recorded or self.rows or self.deletes)
+
+    def state(self, key: str, value: object) -> None:
+        self.rows[("state", key)] = StateRow(key=key, body=_encode(value))
+
+
+class Scribe:
+    """Knows how each change is written, and what of the mirrors is on disk already."""
+
+    def __init__(self, engine: Engine, ownership: Ownership) -> None:
+        self._engine, self._ownership = engine, ownership
+        self._mirror_saved: dict[str, Millis] = {}
+        self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
+
+    def found(self, account: str, positions: Mapping[str, BrokerPosition]) -> None:
+        """What the store held of an account's positions when it was loaded."""
+        self._positions_saved[account] = dict(positions)
+
+    def gather(self, outcome: Outcome, batch: Batch) -> None:
+        """Take in what one event changed."""
+        batch.recorded.extend(outcome.recorded)
+        for order in outcome.orders.values():
+            batch.rows[("orders", order.id)] = order
+            if order.state is State.QUEUED and order.created_at == order.updated_at and not order.attempt:
+                batch.audits.append(_order_audit(order))
+                batch.new_orders = True
+        for fill in outcome.fills.values():
+            batch.rows[("fills", fill.id)] = fill
+        batch.memories.update(outcome.memories)
+        if outcome.heard is not None:
+            batch.rows[("signals", outcome.heard.signal.id)] = signal_row(outcome.heard)
+
+    def config(self, event: ConfigChanged, batch: Batch) -> None:
+        batch.state(f"config|{event.kind}|{event.name}", event)
+
+    def paused(self, route: Route, *, version: int, at: Millis, batch: Batch) -> None:
+        """A route that an alert paused stays paused after a restart, until an alert or its next version says otherwise."""
+        body = msgspec.to_builtins(route, str_keys=True)
+        self.config(ConfigChanged(at=at, kind="route", name=route.name, version=version, by="alert", body=body), batch)
+
+    def mirror(self, report: AccountReport, batch: Batch) -> None:
+        """Positions when they changed; the mirror with them, else every half minute: it is rebuilt by the next report."""
+        mirror = self._engine.mirrors[report.account]
+        saved = self._positions_saved.get(report.account, {})
+        moved = {i: msgspec.structs.replace(p, profit=p.profit * 0) for i, p in mirror.positions.items()}
+        changed = moved != saved
+        if changed:
+            for ident in saved.keys() - moved.keys():
+                batch.deletes.append(("positions", saved[ident].key))
+            for ident in sorted(moved):
+                batch.rows[("positions", mirror.positions[ident].key)] = mirror.positions[ident]
+            self._positions_saved[report.account] = moved
+        if changed or report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS:
+            self._mirror_saved[report.account] = report.at
+            batch.state(f"mirror|{report.account}", mirror)
+
+    def commit(self, batch: Batch) -> Commit:
+        """The batch as one transaction. State that every event changes is encoded once, here."""
+        for key, memory in batch.memories.items():
+            batch.state(f"memory|{key}", memory)
+        if batch.new_orders:
+            counters = {"seq": self._engine.seq, "prefix": self._engine.settings.prefix}
+            batch.state(f"engine|{self._ownership.owner}", counters)
+        return Commit(
+            ownership=self._ownership,
+            journal=[self._entry(r) for r in batch.recorded],
+            changes=list(batch.rows.values()),
+            deletes=batch.deletes,
+            audits=batch.audits,
+        )
+
+    def _entry(self, recorded: Recorded) -> JournalEntry:
+        event = recorded.event
+        trace = event.signal.trace_id if isinstance(event, SignalReceived) else ""
+        order_id = getattr(event, "order", "")
+        if order_id and (order := self._engine.book.get(order_id)) is not None:
+            trace = order.trace_id
+        kind = type(event).__name__
+        owner = self._ownership.owner
+        return JournalEntry(at=event.at, owner=owner, kind=kind, trace_id=trace, body=_encode(recorded))
+
+
+def _order_audit(order: Order) -> AuditRow:
+    detail = f"{order.op} {order.side} {order.volume} {order.symbol} on {order.account}"
+    return AuditRow(at=order.created_at, actor=order.route, action="order", subject=order.id, detail=detail)
+
+
+def signal_row(heard: Heard) -> SignalRow:
+    """The row that ``signals list`` shows."""
+    signal, duplicate = heard.signal, heard.status == "duplicate"
+    return SignalRow(
+        id=signal.id,
+        trace_id=signal.trace_id,
+        received_at=signal.received_at,
+        strategy=signal.strategy,
+        symbol=signal.alert.symbol,
+        action=signal.alert.action.value,
+        status=heard.status,
+        code=heard.code,
+        idem=None if duplicate else signal.idem,
+        idem_until=None if duplicate else heard.idem_until,
+        body=_encode(StoredSignal(signal=signal, legs=heard.legs, duplicate_of=heard.duplicate_of)),
+    )
