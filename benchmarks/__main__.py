@@ -78,13 +78,15 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
     with running(ready, folder / "hub") as hub:
         answer = answer_of(hub)
         honest(hub.load(seconds=1, run="warm"))
-        alerts, servers, writes = [], [], []
-        for n in range(rounds):  # one after the other, so that a machine that slows down slows all three
-            alerts.append(honest(hub.load(seconds=seconds, run=f"a{n}")))
+        alerts, worked, servers, writes = [], [], [], []
+        for n in range(rounds):  # one after the other, so that a machine that slows down slows all of them
+            alerts.append(honest(hub.load(seconds=seconds / 2, run=f"a{n}", ea_after=True)))
+            worked.append(honest(hub.load(seconds=seconds, run=f"w{n}")))
             servers.append(bare_server(folder, answer, seconds=seconds / 2))
             writes.append(bare_write(folder, hub, seconds=seconds / 2))
         found["alerts_per_s"] = [round(m.rate) for m in alerts]
         found["alerts_answer_ms"] = alerts[-1].answer_ms
+        found["worked_per_s"] = [round(m.rate) for m in worked]
         found["bare_server_per_s"] = [round(r) for r in servers]
         found["bare_write_per_s"] = [round(r) for r in writes]
         paced = honest(hub.load(rate=100, seconds=seconds * 2, run="p", poll_s=0.1))
@@ -138,6 +140,7 @@ def table(found: dict[str, Any], ratios: dict[str, Any]) -> str:
     full, empty = statistics.median(rates["full"]), statistics.median(rates["empty"])
     lines = [
         ("durable alerts, 32 connections", median("alerts_per_s"), ""),
+        ("the same, an EA polling and filling each", median("worked_per_s"), ""),
         ("floor: bare server", median("bare_server_per_s"), f"alerts are {ratios['of_bare_server']:.2f} of it"),
         (f"floor: bare write, {COMMITTERS} committers", median("bare_write_per_s"),
          f"alerts are {ratios['of_bare_write']:.2f} of it"),

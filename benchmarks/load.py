@@ -22,6 +22,7 @@ class Load(msgspec.Struct, kw_only=True):
     :ivar count: stop after so many alerts; 0 goes by ``seconds``
     :ivar ea: the EA's token; empty runs no EA
     :ivar pid: whose resident memory is noted every ``every`` alerts; 0 is nobody's
+    :ivar ea_after: the EA comes when all alerts are sent: they are measured alone, and nothing is left behind
     :ivar poll_s: the EA's pause when it found nothing; 0 polls at the moment of each 200
     """
 
@@ -36,6 +37,7 @@ class Load(msgspec.Struct, kw_only=True):
     every: int = 10_000
     poll_s: float = 0.02
     run: str = "r"
+    ea_after: bool = False
 
 
 class Measured(msgspec.Struct, kw_only=True):
@@ -107,9 +109,9 @@ def alerts(load: Load) -> Iterator[bytes]:
         now = int(time.time())
         if now != stamp:
             stamp = now
-            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+            when, bar = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t)) for t in (now, now - now % 300))
             body = (
-                f'{{"signal":"LONG","symbol":"EURUSD","timeframe":"5","price":"1.08512","timenow":"{when}",'
+                f'{{"signal":"LONG","symbol":"EURUSD","timeframe":"5","price":"1.08512","time":"{bar}","timenow":"{when}",'
                 f'"id":"{load.run}-0123456789"}}'
             )
             template = post("/webhook/tradingview", load.webhook, body.encode())
@@ -233,13 +235,15 @@ class Run:
         self.acked += len(keys)
 
     async def __call__(self) -> Measured:
-        ea = asyncio.create_task(self.ea()) if self.load.ea else None
+        ea = asyncio.create_task(self.ea()) if self.load.ea and not self.load.ea_after else None
         began = time.perf_counter()
         ends = began + self.load.seconds
         await (self.open_loop(ends) if self.load.rate else self.closed_loop(ends))
         seconds = time.perf_counter() - began
         self.done = True
         self.work.set()
+        if self.load.ea_after:
+            ea = asyncio.create_task(self.ea())
         if ea is not None:
             await asyncio.wait({ea}, timeout=60)
             if ea.done():

@@ -11,6 +11,8 @@ from kakehashi.domain.working import Working
 ENDED_REMEMBERED = 10_000
 """How many ended orders stay in memory, so that a repeated result is known for what it is."""
 
+DUE_AT_ONCE = 256
+
 
 class Book:
     """Live orders by account, dead letters beside them; bounded whatever the history."""
@@ -82,9 +84,12 @@ class Book:
         return any((o := self.get(awaited)) is not None and not o.terminal for awaited in order.waits_for)
 
     def due(self, at: Millis) -> tuple[Order, ...]:
-        """Orders whose lease or lifetime has ended by ``at``; each deadline is given out once."""
+        """Orders whose lease or lifetime has ended by ``at``; each deadline is given out once.
+
+        Not all at once: whoever else waits for the trader must get a turn between thousands that expire together.
+        """
         found: dict[str, Order] = {}
-        while self._deadlines and self._deadlines[0][0] <= at:
+        while self._deadlines and self._deadlines[0][0] <= at and len(found) < DUE_AT_ONCE:
             _, order_id = heapq.heappop(self._deadlines)
             order = self.get(order_id)
             if order is not None and not order.terminal:

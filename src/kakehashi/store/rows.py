@@ -68,6 +68,7 @@ UPSERTS: Final[Mapping[str, Upsert]] = {
     "states": _upsert("states", key="key"),
     "tokens": _upsert("tokens"),
     "journal": Upsert("journal", ("at", "owner", "kind", "trace_id", "body")),
+    "audits": Upsert("audits", ("seq", "at", "actor", "action", "subject", "detail", "prev", "hash")),
 }
 
 DELETABLE: Final[Mapping[str, str]] = {

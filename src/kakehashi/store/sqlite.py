@@ -80,7 +80,7 @@ class _Transaction:
             last = self.connection.execute(queries.AUDIT_HEAD).fetchone()
             self._head = queries.AuditHead(*last) if last else queries.AuditHead()
         self._head, written = queries.chained(self._head, rows)
-        self.connection.executemany(queries.AUDIT_ADD, written)
+        self._pending.setdefault("audits", []).extend(written)
 
     def flush(self) -> None:
         """:raises Rejected: ``DUPLICATE_KEY``"""
