@@ -60,6 +60,7 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         ownership,
         max_attempts=settings.mailbox.max_attempts,
         stale_ms=int(settings.mailbox.stale_s * 1000),
+        unconfirmed_ms=int(settings.mailbox.unconfirmed_alert_s * 1000),
         day_offset_ms=int(offset.total_seconds() * 1000) if offset else 0,
     )
     tokens = Tokens()

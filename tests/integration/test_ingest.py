@@ -47,6 +47,12 @@ async def test_each_malformed_alert_gets_its_4xx_and_nothing_of_it_is_queued(roo
     assert await room.store.rows("orders", limit=10) == []
 
 
+async def test_a_duplicate_says_in_what_it_differs(room: Room) -> None:
+    await room.alert("LONG", "a1", price=1.1)
+    again = (await room.alert("LONG", "a1", price=1.2)).json()
+    assert (again["status"], again["warnings"][-1]) == ("duplicate", "DIFFERS: price: 1.1 -> 1.2")
+
+
 async def test_the_same_alert_twice_is_a_duplicate_that_names_the_first(room: Room) -> None:
     first, again = (await room.knock(LONG)).json(), (await room.knock(LONG)).json()
     assert (first["status"], again["status"], again["code"]) == ("queued", "duplicate", "DUPLICATE")

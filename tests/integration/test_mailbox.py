@@ -249,6 +249,38 @@ async def test_a_bare_key_is_unconfirmed_until_a_report_shows_the_position(room:
     assert (kept.state, kept.ticket, kept.filled_volume) == (State.FILLED, "501", Decimal("0.1"))
 
 
+async def test_a_bare_key_that_stays_unconfirmed_is_told_to_a_person(room: Room) -> None:
+    await room.report()
+    (order,) = await room.ordered("LONG", "a1")
+    await room.poll()
+    await room.ack(keys=[order])
+    await room.pass_time(299)
+    pages = [a for a in await room.store.audits() if a["action"] == "page"]
+    assert pages == []
+    await room.pass_time(2)
+    (page,) = [a for a in await room.store.audits() if a["action"] == "page"]
+    assert (page["subject"], page["detail"].split()[0]) == (order, "UNCONFIRMED")
+
+
+async def test_an_entry_waits_while_the_mirror_is_stale_and_an_exit_does_not(tmp_path: Path) -> None:
+    async with a_room(tmp_path, mailbox__stale_s=10) as room:
+        (first,) = await room.ordered("LONG", "a1")
+        await room.poll()
+        held = standing("77", 0.1, magic=(await room.order(first)).magic)
+        await room.ack(filled(first, 0.1))
+        await room.report(held)
+        (exit_,) = await room.ordered("CLOSE", "a2")
+        await room.pass_time(11)
+        assert [i["key"] for i in await room.poll()] == [exit_]
+        await room.ack(filled(exit_, 0.1))
+        await room.report()
+        (entry,) = await room.ordered("LONG", "a3")
+        await room.pass_time(11)
+        assert await room.poll() == []
+        await room.report()
+        assert [i["key"] for i in await room.poll()] == [entry]
+
+
 async def test_two_positions_that_fit_prove_nothing(room: Room) -> None:
     await room.report()
     (order,) = await room.ordered("LONG", "a1")

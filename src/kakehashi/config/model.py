@@ -242,6 +242,13 @@ class MailboxSettings(Section):
         "口座の最終報告がこの秒数より古いと新規は不可。決済は可能。",
         gt=0,
     )
+    unconfirmed_alert_s: float = setting(
+        300.0,
+        "Seconds a delivery may stay UNCONFIRMED (taken, no result) before a person is told.",
+        "UNCONFIRMED(受領済み・結果なし)がこの秒数続くと通知する。",
+        gt=0,
+        le=86_400,
+    )
 
 
 class TtlSettings(Section):

@@ -270,6 +270,14 @@ TRADE_CODES: Final = (
         "口座を確認し `kakehashi dlq retry|discard` を実行してください",
     ),
     Code(
+        "UNCONFIRMED",
+        409,
+        "the EA took it and has not said what became of it",
+        "EA が受領しましたが、結果の報告がありません",
+        "look at the account's trades; a position report resolves it: let the EA send one",
+        "口座の取引を確認してください。ポジション報告が届けば自動で解決します",
+    ),
+    Code(
         "BACKLOG",
         409,
         "{count} orders wait undelivered; the limit is {limit}",

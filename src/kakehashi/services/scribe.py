@@ -57,7 +57,7 @@ class Scribe:
         """What the store held of an account's positions when it was loaded."""
         self._positions_saved[account] = dict(positions)
 
-    def gather(self, outcome: Outcome, batch: Batch) -> None:
+    def gather(self, outcome: Outcome, batch: Batch, *, at: Millis) -> None:
         """Take in what one event changed."""
         batch.recorded.extend(outcome.recorded)
         for order in outcome.orders.values():
@@ -68,6 +68,8 @@ class Scribe:
         for fill in outcome.fills.values():
             batch.rows[("fills", fill.id)] = fill
         batch.memories.update(outcome.memories)
+        for code, subject, text in outcome.alerts:
+            batch.audits.append(AuditRow(at=at, actor="hub", action="page", subject=subject, detail=f"{code} {text}"))
         if outcome.heard is not None:
             batch.rows[("signals", outcome.heard.signal.id)] = signal_row(outcome.heard)
 

@@ -7,7 +7,7 @@ Whatever arrives while a commit is on its way shares the next one.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,6 +30,7 @@ from kakehashi.engine.engine import Engine, EngineSettings
 from kakehashi.engine.mirror import Mirror
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import Clock, Ownership, Store
+from kakehashi.services.figures import Figures
 from kakehashi.services.keys import FULL, TakenKeys
 from kakehashi.services.scribe import Batch, Scribe, StoredSignal
 
@@ -79,11 +80,11 @@ class Trader:
         max_attempts: int,
         stale_ms: int,
         day_offset_ms: int = 0,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
+        unconfirmed_ms: int = 300_000,
     ) -> None:
         self._store, self._clock, self._ownership = store, clock, ownership
         self._max_attempts, self._stale_ms, self._day_offset_ms = max_attempts, stale_ms, day_offset_ms
-        self._on_outcome = on_outcome
+        self._unconfirmed_ms = unconfirmed_ms
         self._inbox: asyncio.Queue[tuple[Wish, asyncio.Future[Outcome]]] = asyncio.Queue(INBOX)
         self._patience: list[tuple[float, asyncio.Future[Outcome]]] = []
         self._versions: dict[tuple[str, str], int] = {}
@@ -152,13 +153,13 @@ class Trader:
     async def _turn(self, taken: _Taken) -> None:
         if not taken:
             return
-        batch = Batch()
+        batch, figures, began = Batch(), Figures(), self._clock.monotonic()
         answers: list[tuple[asyncio.Future[Outcome], Outcome | KakehashiError]] = []
         try:
             taken = await self._mark_duplicates(taken)
             for wish, future in taken:
                 try:
-                    said: Outcome | KakehashiError = self._process(wish, batch)
+                    said: Outcome | KakehashiError = self._process(wish, batch, figures)
                 except KakehashiError as e:
                     log.warning("event_refused", kind=type(wish).__name__, code=e.code, message=e.message)
                     said = e
@@ -172,6 +173,9 @@ class Trader:
         except KakehashiError as e:
             await self._fail(taken, e)
             return
+        if batch:
+            seconds = self._clock.monotonic() - began
+            figures.committed(events=len(taken), seconds=seconds, waiting=self._inbox.qsize())
         for future, said in answers:
             if future.done():
                 continue
@@ -316,11 +320,11 @@ class Trader:
                 found[row["id"]] = msgspec.json.decode(row["body"], type=StoredSignal).signal.alert
         return found
 
-    def _process(self, wish: Wish, batch: Batch) -> Outcome:
+    def _process(self, wish: Wish, batch: Batch, figures: Figures) -> Outcome:
         if isinstance(wish, AccountReport):
-            return self._report(wish, batch)
+            return self._report(wish, batch, figures)
         if isinstance(wish, Left):
-            outcome = self._process(wish.event, batch) if wish.event is not None else Outcome()
+            outcome = self._process(wish.event, batch, figures) if wish.event is not None else Outcome()
             batch.deletes.append(("inbox", str(wish.id)))
             return outcome
         if isinstance(wish, Poll):
@@ -338,17 +342,17 @@ class Trader:
                 remembers=wish.remembers,
             )
         outcome = self.engine.process(wish)
-        self._scribe.gather(outcome, batch)
+        self._scribe.gather(outcome, batch, at=wish.at)
         for name in outcome.paused:
             version = self._versions.get(("route", name), 0)
             self._scribe.paused(self.engine.routes[name], version=version, at=self._clock.now_ms(), batch=batch)
         if isinstance(wish, ConfigChanged):
             self._versions[(wish.kind, wish.name)] = wish.version
             self._scribe.config(wish, batch)
-        self._on_outcome(outcome)
+        figures.note(outcome)
         return outcome
 
-    def _report(self, report: AccountReport, batch: Batch) -> Outcome:
+    def _report(self, report: AccountReport, batch: Batch, figures: Figures) -> Outcome:
         events = self.engine.report(report, day_offset_ms=self._day_offset_ms)
         total = Outcome()
         for event in events:
@@ -357,8 +361,8 @@ class Trader:
             except Rejected as e:
                 log.warning("evidence_refused", code=e.code, message=e.message)
                 continue
-            self._scribe.gather(outcome, batch)
-            self._on_outcome(outcome)
+            self._scribe.gather(outcome, batch, at=report.at)
+            figures.note(outcome)
             total.orders.update(outcome.orders)
         self._scribe.mirror(report, batch)
         return total
@@ -372,7 +376,14 @@ class Trader:
             counters = msgspec.json.decode(raw)
         # 15 random bits, non-zero, once per installation: two hubs on one account never share a magic (R18).
         prefix = int(counters.get("prefix") or secrets.randbelow(2**15 - 1) + 1)
-        engine = Engine(EngineSettings(prefix=prefix, max_attempts=self._max_attempts, stale_ms=self._stale_ms))
+        engine = Engine(
+            EngineSettings(
+                prefix=prefix,
+                max_attempts=self._max_attempts,
+                stale_ms=self._stale_ms,
+                unconfirmed_ms=self._unconfirmed_ms,
+            )
+        )
         engine.seq = int(counters.get("seq", 0))
         self._versions = {}
         scribe = Scribe(engine, self._ownership)
