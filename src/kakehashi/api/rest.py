@@ -168,7 +168,9 @@ async def on_http(request: Request, error: Any) -> Response:
         answer.headers["allow"] = ", ".join(methods)
         return answer
     if error.status_code == 404:
-        return failed(Rejected("NOT_FOUND", f"no such path: {redact(request.url.path[:200])}", hint="GET /api/v1/openapi.json"))
+        return failed(
+            Rejected("NOT_FOUND", f"no such path: {redact(request.url.path[:200])}", hint="GET /api/v1/openapi.json")
+        )
     return failed(Malformed("BAD_FIELD", str(error.detail)))
 
 
