@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from room import ACCOUNT, ROUTE, Room, filled, room, standing
 
-from kakehashi.api.doors import scopes_of
+from kakehashi.api import operator
+from kakehashi.api.doors import DOORS, scopes_of
 from kakehashi.domain.orders import State
 
 __all__ = ["room"]
@@ -115,11 +116,29 @@ REQUEST = ("method", "url", "headers", "params", "data", "json", "cookies", "fil
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 async def test_every_answer_is_what_the_schema_says(room: Room, mode: GenerationMode) -> None:
+    (order,) = await room.ordered("LONG", "a1")
+    await room.poll()
+    await room.ack(filled(order, 0.1))
     await dead(room)
     await room.report(standing("501", 0.1))
+    await told(room, "POST", "/kill/on", {"account": ACCOUNT})
+    lists = [name for name in all_lists() if await told(room, "GET", f"/{name}") == []]
+    assert lists == [], "an empty list shows nothing of its lines' form"
     answer = await ask(room, "GET", "/openapi.json")
     schema = schemathesis.openapi.from_dict(answer.json())
     assert await asyncio.to_thread(every_case, room, asyncio.get_running_loop(), schema, mode) > 100
+
+
+def all_lists() -> list[str]:
+    """The names of all lists."""
+    return [*operator.OF_THE_HUB, *operator.OF_AN_ACCOUNT]
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_reference_names_every_rest_request(lang: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / lang / "reference.md").read_text("utf-8")
+    rest = [door.replace("{id}", "ID").replace("{name}", "NAME") for door in DOORS if "/api/v1/" in door]
+    assert [door for door in rest if f"`{door}`" not in page] == []
 
 
 async def test_the_schema_knows_every_rest_route_and_is_not_public(room: Room) -> None:

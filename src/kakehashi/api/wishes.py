@@ -46,7 +46,7 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="So many, newest first.")] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")] = 100
 
 
 class AccountPage(Page):
