@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import structlog
 import uvicorn
 
-from kakehashi.api.app import build_app
 from kakehashi.config import Settings
 from kakehashi.domain.errors import KakehashiError, Rejected
 from kakehashi.ports import Store
@@ -116,6 +115,8 @@ def bind(settings: Settings) -> sockets.socket:
 
 async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
     """Run role ``hub`` on sockets that are bound already, until SIGTERM or SIGINT; requests in flight are answered."""
+    from kakehashi.api.app import build_app  # noqa: PLC0415 FastAPI takes long to import, and the CLI only wants a store
+
     hub = await build_hub(settings, url)
     # Stop as on SIGTERM: whoever supervises starts a sound one.
     hub.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)

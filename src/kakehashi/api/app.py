@@ -1,18 +1,22 @@
-"""The hub's faces, put together. Hot routes are plain Starlette routes; no middleware stands in their way."""
+"""The hub's faces, put together. Hot routes are plain Starlette routes inside FastAPI; no middleware of ours is before them."""
 
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from kakehashi import __version__
-from kakehashi.api import mailbox, operator, webhook
+from kakehashi.api import mailbox, operator, rest, webhook
+from kakehashi.api.doors import scopes_of
 from kakehashi.api.http import bearer, error_response, json_response
-from kakehashi.domain.errors import Rejected
+from kakehashi.domain.errors import KakehashiError, Rejected
+from kakehashi.services import desk
 from kakehashi.services.hub import Hub
 from kakehashi.telemetry import render_metrics
 
@@ -20,21 +24,39 @@ if TYPE_CHECKING:
     from kakehashi.config import Settings
 
 
-def build_app(hub: Hub, settings: "Settings") -> Starlette:
-    """The application of role ``hub``."""
+def build_app(hub: Hub, settings: "Settings") -> FastAPI:
+    """The application of role ``hub``. Its schema is at ``/api/v1/openapi.json``, for whoever may read."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with hub.running():
             yield
 
-    doors = [
-        *webhook.routes(hub, max_body=settings.ingest.max_body, client_cert_header=settings.ingest.client_cert_header),
-        *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
-        *operator.routes(hub),
-        *_health(hub),
-    ]
-    return Starlette(routes=doors, lifespan=lifespan)
+    ttl = desk.Ttl(entry_ms=int(settings.ttl.entry_s * 1000), exit_ms=int(settings.ttl.exit_s * 1000))
+    app = FastAPI(
+        title="kakehashi",
+        version=__version__,
+        description="One hub between trading decisions and the accounts that carry them out.",
+        routes=[
+            *webhook.routes(
+                hub, max_body=settings.ingest.max_body, client_cert_header=settings.ingest.client_cert_header
+            ),
+            *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
+            *_health(hub),
+            *operator.routes(hub, ttl=ttl),
+        ],
+        lifespan=lifespan,
+        openapi_url=None,  # FastAPI's own would be public
+        redirect_slashes=False,
+        exception_handlers={
+            KakehashiError: rest.on_error,
+            RequestValidationError: rest.on_invalid,
+            HTTPException: rest.on_http,
+            Exception: rest.on_fault,
+        },
+    )
+    app.state.hub = hub
+    return app
 
 
 def _health(hub: Hub) -> list[Route]:
@@ -47,7 +69,7 @@ def _health(hub: Hub) -> list[Route]:
 
     async def metrics(request: Request) -> Response:
         token = hub.tokens.find(bearer(request), at=hub.clock.now_ms())
-        if token is None or token.scope not in ("metrics", "admin"):
+        if token is None or token.scope not in scopes_of("GET", "/metrics"):
             return error_response(Rejected("UNAUTHORIZED", "a metrics token is needed"))
         return Response(render_metrics(), media_type="text/plain; version=0.0.4")
 

@@ -42,6 +42,13 @@ _TOLD: Final = (
      "send at most 200", "200 件以下で送ってください"),
     ("BAD_KEY", 422, "a key is empty or too long", "キーが空か長すぎます",
      "send the keys as they came in the poll", "poll で受け取ったキーをそのまま送ってください"),
+    ("BAD_FIELD", 422, "a field of the request is not what it must be", "リクエストの項目が不正です",
+     "the message names the field; /api/v1/openapi.json lists what it may be",
+     "メッセージが示す項目を直してください（/api/v1/openapi.json を参照）"),
+    ("NOT_JSON", 415, "the body is not sent as JSON", "本文が JSON として送られていません",
+     "Content-Type: application/json", "Content-Type: application/json を付けてください"),
+    ("METHOD_NOT_ALLOWED", 405, "the path does not take this method", "このパスでは使えないメソッドです",
+     "see the Allow header", "Allow ヘッダーを確認してください"),
     ("BAD_STATUS", 422, "no such result status", "結果の status が不正です",
      "filled, partial, placed, done, rejected, nack or taken", "filled, partial, placed, done, rejected, nack, taken のいずれか"),
 )  # fmt: skip

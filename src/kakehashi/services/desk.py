@@ -6,30 +6,24 @@ from typing import Any
 
 import msgspec
 
+from kakehashi.domain import deadletters
 from kakehashi.domain.errors import Malformed, Rejected
-from kakehashi.domain.messages import DeadLetterDiscarded, DeadLetterRetried, Event
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.rules import Route
 from kakehashi.domain.values import Account
 from kakehashi.ports import AuditRow, ConfigRow, Store
+from kakehashi.services.access import NewToken, create_token
 
 OWNER = "hub"
-
-
-class Ttl(msgspec.Struct, frozen=True, kw_only=True):
-    """The lifetimes a retried dead letter gets anew."""
-
-    entry_ms: int = 30_000
-    exit_ms: int = 86_400_000
-
-
-DEFAULT_TTL = Ttl()
+DAY_MS = 86_400_000
+Ttl = deadletters.Ttl
 
 ORDER_FIELDS = (
     *("id", "account", "symbol", "side", "volume", "op", "state", "filled_volume", "filled_price", "magic", "ticket"),
     *("retcode", "code", "reason", "route", "signal_id", "trace_id", "target", "attempt", "created_at", "updated_at"),
 )
-LISTS = ("signals", "orders", "fills", "positions", "accounts", "routes", "dlq", "kills")
+TOKEN_SECRETS = frozenset({"sha256", "hmac_key"})
+LISTS = ("signals", "orders", "fills", "positions", "accounts", "routes", "dlq", "kills", "tokens")
 
 
 async def listing(store: Store, what: str, *, account: str = "", limit: int = 100) -> list[dict[str, Any]]:
@@ -48,9 +42,15 @@ async def listing(store: Store, what: str, *, account: str = "", limit: int = 10
             return [order_line(r) for r in await store.rows("orders", where=dead, limit=limit)]
         case "fills" | "positions":
             return [plain(r) for r in await store.rows(what, where=where, limit=limit)]
-        case "accounts" | "routes" | "kills":
-            rows = await store.configs(what.removesuffix("s"))
-            return [msgspec.json.decode(r.body) | {"name": r.name, "version": r.version} for r in rows][:limit]
+        case "accounts" | "routes":
+            return [config_line(r) for r in await store.configs(what.removesuffix("s"))][:limit]
+        case "kills":
+            killed = await store.configs("kill")
+            return [{"scope": r.name, "version": r.version, "at": r.at, "by": r.by} for r in killed][:limit]
+        case "tokens":
+            newest = sorted(await store.tokens(), key=lambda t: (t.created_at, t.id), reverse=True)
+            shown = [msgspec.structs.asdict(t) for t in newest[:limit]]
+            return [{k: v for k, v in line.items() if k not in TOKEN_SECRETS} for line in shown]
     raise Rejected("NOT_FOUND", f"no list {what!r}", hint=f"one of {', '.join(LISTS)}")
 
 
@@ -70,6 +70,13 @@ def order_line(row: Mapping[str, Any]) -> dict[str, Any]:
     order = msgspec.json.decode(row["body"], type=Order)
     line = {name: msgspec.to_builtins(getattr(order, name)) for name in ORDER_FIELDS}
     return line | {"magic": str(order.magic)}
+
+
+def config_line(row: ConfigRow) -> dict[str, Any]:
+    """An account or a route as its newest version says, every field written out."""
+    value = msgspec.json.decode(row.body, type=Account if row.kind == "account" else Route)
+    line: dict[str, Any] = {name: msgspec.to_builtins(getattr(value, name)) for name in value.__struct_fields__}
+    return line | {"name": row.name, "version": row.version}
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,11 +148,24 @@ async def current(store: Store, kind: str, name: str) -> ConfigRow | None:
 
 
 async def put(
-    store: Store, kind: str, name: str, value: msgspec.Struct | bool | None, *, by: str, at: int
+    store: Store,
+    kind: str,
+    name: str,
+    value: msgspec.Struct | bool | None,
+    *,
+    by: str,
+    at: int,
+    after: int | None = None,
 ) -> ConfigRow:
-    """Write the next version of a piece of configuration, with its audit row; None deletes it."""
-    history = await store.config_history(kind, name)
-    version = max((r.version for r in history), default=0) + 1
+    """Write the next version of a piece of configuration, with its audit row; None deletes it.
+
+    :param after: the version the change was made from; None takes whatever is newest
+    :raises Rejected: VERSION_CONFLICT: somebody else wrote a version meanwhile
+    """
+    if after is None:
+        history = await store.config_history(kind, name)
+        after = max((r.version for r in history), default=0)
+    version = after + 1
     body = b"" if value is None else msgspec.json.encode(value)
     row = ConfigRow(kind=kind, name=name, version=version, at=at, by=by, body=body)
     what = f"{kind} {'delete' if value is None else 'put'}"
@@ -204,25 +224,108 @@ async def set_pip(store: Store, name: str, symbol: str, pip: Decimal, *, by: str
     return await change_account(store, name, by=by, at=at, pips=pips)
 
 
-async def put_route(store: Store, new: Route, *, by: str, at: int) -> Route:
+async def put_route(store: Store, new: Route, *, by: str, at: int, after: int | None = None) -> Route:
     """Write a route; each account it names must exist.
 
-    :raises Rejected: NOT_FOUND
+    :param after: the version the change was made from, see :func:`put`
+    :raises Rejected: NOT_FOUND, VERSION_CONFLICT
+    :raises Malformed: BAD_CONFIG: rules for an account that is not the route's
     """
+    strangers = sorted(set(new.per_account) - set(new.accounts))
+    if strangers:
+        text = f"rules for {', '.join(strangers)}, which the route does not name"
+        raise Malformed("BAD_CONFIG", text, hint="name it among the route's accounts, or leave its rules out")
     for name in new.accounts:
         await account(store, name)
-    await put(store, "route", new.name, new, by=by, at=at)
+    await put(store, "route", new.name, new, by=by, at=at, after=after)
     return new
 
 
+async def switch_route(store: Store, name: str, *, enabled: bool, by: str, at: int) -> Route:
+    """Let a route open, or pause it: a paused route still closes.
+
+    :raises Rejected: NOT_FOUND
+    """
+    return await put_route(store, msgspec.structs.replace(await route(store, name), enabled=enabled), by=by, at=at)
+
+
+async def remove_route(store: Store, name: str, *, by: str, at: int) -> None:
+    """Its history stays.
+
+    :raises Rejected: NOT_FOUND
+    """
+    await route(store, name)
+    await put(store, "route", name, None, by=by, at=at)
+
+
+async def route_history(store: Store, name: str) -> list[dict[str, Any]]:
+    """Every version, oldest first: when, by whom, what; ``value`` None is a removal.
+
+    :raises Rejected: NOT_FOUND: there never was such a route
+    """
+    rows = await store.config_history("route", name)
+    if not rows:
+        raise Rejected("NOT_FOUND", f"no route {name!r}", hint="kakehashi routes list")
+    return [
+        {"version": r.version, "at": r.at, "by": r.by, "value": msgspec.json.decode(r.body) if r.body else None}
+        for r in rows
+    ]
+
+
 async def kill(store: Store, *, on: bool, scope: str, by: str, at: int) -> dict[str, Any]:
-    """Set or clear a kill switch: ``*``, an account's name, or ``user:NAME``. Takes hold in well under a second."""
+    """Set or clear a kill switch: ``*``, an account's name, or ``user:NAME``. Takes hold in well under a second.
+
+    :raises Rejected: NOT_FOUND: who kills a misspelt account would believe that it is stopped
+    """
+    if on and scope != "*" and not scope.startswith("user:"):
+        await account(store, scope)
     await put(store, "kill", scope, True if on else None, by=by, at=at)
     return {"scope": scope, "killed": on}
 
 
 async def kill_status(store: Store) -> dict[str, Any]:
     return {"killed": [r.name for r in await store.configs("kill") if r.body]}
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------
+
+
+async def issue_token(
+    store: Store,
+    scope: str,
+    *,
+    by: str,
+    at: int,
+    name: str = "",
+    route: str = "",
+    account_name: str = "",
+    days: int | None = None,
+) -> NewToken:
+    """A new token, kept as a hash; the secret is in the answer and nowhere else.
+
+    :param days: expires after so many; None never
+    :raises Rejected: BAD_SCOPE; NOT_FOUND: the account does not exist
+    """
+    expires_at = at + days * DAY_MS if days else None
+    new = create_token(scope, at=at, name=name, route=route, account=account_name, slot=route, expires_at=expires_at)
+    if account_name:
+        await account(store, account_name)
+    detail = f"{scope} {route}{account_name}"
+    await store.put_token(new.row, AuditRow(at=at, actor=by, action="token create", subject=new.row.id, detail=detail))
+    return new
+
+
+async def revoke_token(store: Store, token_id: str, *, by: str, at: int) -> None:
+    """It is refused within half a second; a second revocation changes nothing.
+
+    :raises Rejected: NOT_FOUND
+    """
+    row = next((r for r in await store.tokens() if r.id == token_id), None)
+    if row is None:
+        raise Rejected("NOT_FOUND", f"no token {token_id!r}", hint="kakehashi token list")
+    if row.revoked_at is None:
+        audit = AuditRow(at=at, actor=by, action="token revoke", subject=token_id)
+        await store.put_token(msgspec.structs.replace(row, revoked_at=at), audit)
 
 
 # -- dead letters ------------------------------------------------------------------------------------------------
@@ -235,21 +338,15 @@ async def dead_letter(
 
     :raises Rejected: NOT_FOUND; TTL_OVER where a retry comes after the order's lifetime and is not forced
     """
+    if do not in ("retry", "discard"):
+        raise Rejected("NOT_FOUND", f"a dead letter can be retried or discarded, not {do!r}")
     rows = await store.rows("orders", where={"id": order_id, "state": State.DEAD.value}, limit=1)
     if not rows:
         raise Rejected("NOT_FOUND", f"{order_id!r} is not in the dead letters", hint="kakehashi dlq list")
     order = msgspec.json.decode(rows[0]["body"], type=Order)
-    event: Event
-    if do == "discard":
-        event = DeadLetterDiscarded(at=at, order=order_id, by=by)
-    elif do == "retry":
-        if at >= order.expires_at and not force:
-            raise Rejected(
-                "TTL_OVER", f"{order_id} was only good until {order.expires_at}", hint="--force sends it all the same"
-            )
-        lifetime = ttl.entry_ms if order.is_entry else ttl.exit_ms
-        event = DeadLetterRetried(at=at, order=order_id, by=by, expires_at=at + lifetime if force else order.expires_at)
+    if do == "retry":
+        body = msgspec.json.encode(deadletters.retried(order, force=force, by=by, at=at, ttl=ttl))
     else:
-        raise Rejected("NOT_FOUND", f"a dead letter can be retried or discarded, not {do!r}")
-    await store.post(OWNER, at, msgspec.json.encode(event))
+        body = msgspec.json.encode(deadletters.discarded(order, by=by, at=at))
+    await store.post(OWNER, at, body)
     return {"id": order_id, "asked": do}

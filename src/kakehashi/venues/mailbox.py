@@ -5,7 +5,7 @@ field searches for literal text and cuts items at the first ``}`` (facts: wire c
 """
 
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,11 @@ from kakehashi.domain.views import BrokerPosition
 
 MAX_KEYS = 200
 MAX_KEY_LENGTH = 200
+MAX_MAGIC = 2**64 - 1
+"""MetaTrader's magic number is an unsigned 64-bit integer."""
+
+Small = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 STATUSES = {
     "filled": Happening.FILLED,
     "partial": Happening.FILLED_PART,
@@ -81,7 +86,7 @@ class AckResult(msgspec.Struct, frozen=True, kw_only=True):
     deal: str | int = ""
     volume: Decimal | None = None
     price: Decimal | None = None
-    retcode: int | None = None
+    retcode: Small | None = None
     message: str = ""
     profit: Decimal | None = None
 
@@ -106,8 +111,7 @@ def read_ack(body: bytes) -> Ack:
     for result in ack.results:
         if result.status not in STATUSES:
             raise Malformed("BAD_STATUS", f"status must be one of {', '.join(STATUSES)}", value=result.status[:80])
-        for amount in (result.volume, result.price, result.profit):
-            _bounded(amount)
+        _not_negative(result.volume)
     return ack
 
 
@@ -154,13 +158,13 @@ class _Position(msgspec.Struct, kw_only=True):
     sl: Decimal = ZERO
     tp: Decimal = ZERO
     magic: str | int = 0
-    opened: int | None = None
+    opened: Time | None = None
     profit: Decimal = ZERO
 
 
 class _Symbol(msgspec.Struct, kw_only=True):
     symbol: str
-    digits: int | None = None
+    digits: Small | None = None
     point: Decimal | None = None
     tick_size: Decimal | None = None
     tick_value: Decimal | None = None
@@ -168,7 +172,7 @@ class _Symbol(msgspec.Struct, kw_only=True):
     vol_min: Decimal | None = None
     vol_max: Decimal | None = None
     vol_step: Decimal | None = None
-    stops_level: int = 0
+    stops_level: Small = 0
     profit_currency: str = ""
     bid: Decimal | None = None
     ask: Decimal | None = None
@@ -181,7 +185,7 @@ class _Deal(msgspec.Struct, kw_only=True):
     entry: str
     volume: Decimal
     price: Decimal
-    time: int
+    time: Time
     order: str | int = ""
     position: str | int = ""
     profit: Decimal = ZERO
@@ -214,8 +218,6 @@ def read_report(body: bytes, *, account: str, at: Millis) -> AccountReport:
     :raises Malformed: a number that is not finite or out of bounds, an unknown side, a field of the wrong type
     """
     raw = _decode(body, _Report)
-    for amount in (raw.balance, raw.equity, raw.credit):
-        _bounded(amount)
     if raw.account and raw.account != account:
         raise Rejected("FORBIDDEN", "this token is not of that account's EA")
     positions = None if raw.positions is None else tuple(_position(account, p) for p in raw.positions)
@@ -234,7 +236,7 @@ def read_report(body: bytes, *, account: str, at: Millis) -> AccountReport:
         positions=positions,
         instruments=tuple(i for s in raw.symbols if (i := _instrument(s)) is not None),
         quotes={
-            s.symbol: Quote(bid=_bounded(s.bid), ask=_bounded(s.ask), at=at)
+            s.symbol: Quote(bid=s.bid, ask=s.ask, at=at)
             for s in raw.symbols
             if s.bid is not None and s.ask is not None and s.bid > 0
         },
@@ -243,8 +245,7 @@ def read_report(body: bytes, *, account: str, at: Millis) -> AccountReport:
 
 
 def _position(account: str, raw: _Position) -> BrokerPosition:
-    for amount in (raw.volume, raw.open, raw.sl, raw.tp, raw.profit):
-        _bounded(amount)
+    _not_negative(raw.volume)
     return BrokerPosition(
         account=account,
         ident=str(raw.ident or raw.ticket),
@@ -264,7 +265,7 @@ def _position(account: str, raw: _Position) -> BrokerPosition:
 def _instrument(raw: _Symbol) -> Instrument | None:
     """A specification where all of it was sent; there is no built-in table to fill gaps from (NO_SPEC)."""
     steps = (raw.point, raw.tick_size, raw.tick_value, raw.contract_size, raw.vol_min, raw.vol_max, raw.vol_step)
-    if raw.digits is None or any(s is None or not _bounded(s) > 0 for s in steps):
+    if raw.digits is None or any(s is None or s <= 0 for s in steps):
         return None
     point, tick_size, tick_value, contract_size, vol_min, vol_max, vol_step = (s or ZERO for s in steps)
     return Instrument(
@@ -283,8 +284,7 @@ def _instrument(raw: _Symbol) -> Instrument | None:
 
 
 def _deal(raw: _Deal) -> Deal:
-    for amount in (raw.volume, raw.price, raw.profit, raw.swap, raw.commission):
-        _bounded(amount)
+    _not_negative(raw.volume)
     return Deal(
         ticket=str(raw.ticket),
         order=str(raw.order),
@@ -314,18 +314,34 @@ def _side(word: str) -> Side:
 
 def _integer(value: str | int) -> int:
     try:
-        return int(value or 0)
+        number = int(value or 0)
     except ValueError:
         raise Malformed("BAD_NUMBER", "magic must be a whole number", value=str(value)[:40]) from None
+    if abs(number) > MAX_MAGIC:
+        raise Malformed("NUMBER_OUT_OF_RANGE", "magic has at most 64 bits", value=str(value)[:40])
+    return number
 
 
-def _bounded(amount: Decimal | None) -> Decimal:
-    """The amount, finite and within MAX_AMOUNT; None counts as zero."""
-    if amount is None:
-        return ZERO
-    if not amount.is_finite() or abs(amount) > MAX_AMOUNT:
-        raise Malformed("NUMBER_OUT_OF_RANGE", f"numbers are finite and at most {MAX_AMOUNT:f}", value=str(amount)[:40])
-    return amount
+def _not_negative(volume: Decimal | None) -> None:
+    if volume is not None and volume < 0:
+        raise Malformed("NUMBER_OUT_OF_RANGE", "a volume is 0 or more", value=str(volume)[:40])
+
+
+def _refuse_unbounded(value: object) -> None:
+    """Every Decimal inside, at any depth, is finite and within MAX_AMOUNT; afterwards it may be compared.
+
+    A signalling NaN raises at the first comparison, so this comes before all of them.
+    """
+    if isinstance(value, Decimal):
+        if not value.is_finite() or abs(value) > MAX_AMOUNT:
+            text = f"numbers are finite and at most {MAX_AMOUNT:f}"
+            raise Malformed("NUMBER_OUT_OF_RANGE", text, value=str(value)[:40])
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _refuse_unbounded(getattr(value, name))
+    elif isinstance(value, tuple):
+        for part in value:
+            _refuse_unbounded(part)
 
 
 T = TypeVar("T")
@@ -333,6 +349,8 @@ T = TypeVar("T")
 
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind, strict=False)
+        value = msgspec.json.decode(body, type=kind, strict=False)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise Malformed("BAD_JSON", str(e), hint="see docs: connect your EA by polling") from None
+    _refuse_unbounded(value)
+    return value
