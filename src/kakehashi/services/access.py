@@ -121,16 +121,16 @@ class Peers:
         """The client's address: the last hop that no trusted proxy wrote. A forged header does not pass."""
         address = peer
         for hop in reversed([h.strip() for h in forwarded_for.split(",") if h.strip()]):
-            if not self._within(address, self._proxies):
+            if not self.within(address, self._proxies):
                 break
             address = hop
         return address
 
     def trusted(self, peer: str) -> bool:
-        return self._within(peer, self._proxies)
+        return self.within(peer, self._proxies)
 
     def allowed(self, address: str) -> bool:
-        return not self._allow or self._within(address, self._allow)
+        return not self._allow or self.within(address, self._allow)
 
     @staticmethod
     def unlimited(address: str) -> bool:
@@ -138,7 +138,7 @@ class Peers:
         return address in TRADINGVIEW_IPS
 
     @staticmethod
-    def _within(address: str, ranges: Sequence[Network]) -> bool:
+    def within(address: str, ranges: Sequence[Network]) -> bool:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
