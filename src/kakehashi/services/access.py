@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import msgspec
 
 from kakehashi.config.model import TRADINGVIEW_IPS, Network, Rate, networks
-from kakehashi.domain.errors import Rejected
-from kakehashi.ports import TokenRow
+from kakehashi.domain.errors import Rejected, Unavailable
+from kakehashi.ports import AuditRow, Commit, Ownership, Store, TokenRow
 
 SCOPES = ("webhook", "ea", "operator", "admin", "metrics", "read")
+DAY_MS = 86_400_000
 _NOBODY = hashlib.sha256(b"nobody").digest()
 
 
@@ -68,6 +69,7 @@ class Tokens:
     def __init__(self) -> None:
         self._by_id: dict[str, TokenRow] = {}
         self.used: dict[str, int] = {}
+        """Token id to its last use, ms UTC, where the store does not know it yet."""
 
     def refresh(self, rows: Sequence[TokenRow]) -> None:
         self._by_id = {row.id: row for row in rows}
@@ -85,6 +87,28 @@ class Tokens:
             return None
         self.used[row.id] = at
         return row
+
+    async def save_used(self, store: Store, ownership: Ownership) -> None:
+        """Write each token's last use; its first one of a day (UTC) is audited (SEC-16).
+
+        :raises Unavailable: nothing was written, and it is kept for the next time
+        """
+        used, self.used = self.used, {}
+        rows = [(row, at) for ident, at in used.items() if (row := self._by_id.get(ident)) is not None]
+        if not rows:
+            return
+        audits = [
+            AuditRow(at=at, actor=f"token {row.id}", action="token use", subject=row.id, detail=row.scope)
+            for row, at in rows
+            if row.last_used_at is None or row.last_used_at // DAY_MS < at // DAY_MS
+        ]
+        changes = [msgspec.structs.replace(row, last_used_at=at) for row, at in rows]
+        try:
+            await store.commit(Commit(ownership=ownership, changes=changes, audits=audits))
+        except Unavailable:
+            self.used = used | self.used
+            raise
+        self._by_id |= {row.id: row for row in changes if row.id in self._by_id}
 
 
 class RateLimit:

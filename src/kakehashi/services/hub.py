@@ -16,6 +16,7 @@ from kakehashi.services.trader import Trader
 log = structlog.get_logger("hub")
 
 TOKENS_EVERY_S = 0.25
+USED_EVERY_S = 60.0
 
 
 class Hub:
@@ -58,6 +59,8 @@ class Hub:
                 if isinstance(result, Exception):
                     log.error("loop_failed", error=repr(result))
             with contextlib.suppress(Unavailable):
+                await self.tokens.save_used(self.store, self.ownership)
+            with contextlib.suppress(Unavailable):
                 await self.store.release(self.ownership)
             await self.store.close()
 
@@ -67,7 +70,11 @@ class Hub:
             self.on_dead_loop()
 
     async def _refresh_tokens(self) -> None:
+        save_at = self.clock.monotonic()
         while True:
             await asyncio.sleep(TOKENS_EVERY_S)
             with contextlib.suppress(Unavailable):
+                if self.tokens.used and self.clock.monotonic() >= save_at:
+                    save_at = self.clock.monotonic() + USED_EVERY_S
+                    await self.tokens.save_used(self.store, self.ownership)
                 self.tokens.refresh(await self.store.tokens())
