@@ -60,6 +60,7 @@ class Wire:
     def __init__(self, sock: socket.socket) -> None:
         self._sock, self._loop = sock, asyncio.get_running_loop()
         self.opened = time.monotonic()
+        self.said = b""
 
     async def send(self, data: bytes) -> bool:
         """Whether the other side still took it."""
@@ -78,6 +79,35 @@ class Wire:
                     said += chunk
         return said
 
+    async def ask(self, request: bytes) -> int:
+        """Send one whole request; the status of its answer, 0 when the hub hung up."""
+        said = b""
+        if not await self.send(request):
+            return 0
+        with contextlib.suppress(OSError):
+            while b"\r\n\r\n" not in said or len(said.partition(b"\r\n\r\n")[2]) < _length(said):
+                chunk = await self._loop.sock_recv(self._sock, 65_536)
+                if not chunk:
+                    break
+                said += chunk
+        return int(said[9:12]) if said else 0
+
+    async def pour(self, start: bytes, more: bytes, *, most: int) -> int:
+        """Send ``start``, then ``more`` without end until the hub hangs up or ``most`` bytes are sent; how many it took."""
+        sent = 0
+        reading = asyncio.create_task(self.answer())
+        alive = await self.send(start)
+        while alive and sent < most and not reading.done():
+            sending = asyncio.create_task(self.send(more))
+            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                sending.cancel()
+                break
+            alive = sending.result()
+            sent += len(more)
+        self.said = await reading
+        return sent
+
     async def drip(self, start: bytes, drop: bytes, *, every_s: float = 0.5, within_s: float = 30.0) -> float:
         """Send ``start``, then ``drop`` again and again; seconds until the hub hung up."""
         await self.send(start)
@@ -89,6 +119,16 @@ class Wire:
 
     def close(self) -> None:
         self._sock.close()
+
+
+def _length(said: bytes) -> int:
+    return int(said.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+
+
+def post(body: bytes, *, token: str = "", path: str = "/webhook/tradingview") -> bytes:
+    """A whole alert request."""
+    bearer = f"authorization: Bearer {token}\r\n" if token else ""
+    return f"POST {path} HTTP/1.1\r\nhost: hub\r\n{bearer}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 class HealthySender:
