@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
-from kakehashi.domain.errors import Unavailable
+from kakehashi.domain.errors import KakehashiError, Unavailable
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
 from kakehashi.services.ingest import Ingest
@@ -58,7 +58,7 @@ class Hub:
             for result in await asyncio.gather(*loops, return_exceptions=True):
                 if isinstance(result, Exception):
                     log.error("loop_failed", error=repr(result))
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(KakehashiError):  # also NOT_OWNER: whoever took over notes its own uses
                 await self.tokens.save_used(self.store, self.ownership)
             with contextlib.suppress(Unavailable):
                 await self.store.release(self.ownership)

@@ -7,6 +7,7 @@ Whatever arrives while a commit is on its way shares the next one.
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -94,7 +95,9 @@ class Trader:
         self._store, self._clock, self._ownership = store, clock, ownership
         self._max_attempts, self._stale_ms, self._day_offset_ms = max_attempts, stale_ms, day_offset_ms
         self._on_outcome = on_outcome
-        self._inbox: asyncio.Queue[tuple[Wish, asyncio.Future[Outcome]]] = asyncio.Queue(INBOX)
+        self._inbox: asyncio.Queue[tuple[Wish, asyncio.Future[Outcome]] | None] = asyncio.Queue(INBOX)
+        """None only wakes the loop."""
+        self._urgent: deque[tuple[Wish, asyncio.Future[Outcome]]] = deque()
         self._versions: dict[tuple[str, str], int] = {}
         self._mirror_saved: dict[str, int] = {}
         self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
@@ -112,6 +115,11 @@ class Trader:
         if not self._available:
             raise Unavailable("STORE_UNAVAILABLE", "the store is not answering", hint="the sender should try again")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if isinstance(wish, ConfigChanged):  # a kill switch stands in no queue (SEC-10)
+            self._urgent.append((wish, future))
+            if self._inbox.empty():
+                self._inbox.put_nowait(None)
+            return await future
         try:
             self._inbox.put_nowait((wish, future))
         except asyncio.QueueFull:
@@ -138,12 +146,14 @@ class Trader:
                 await self._turn(batch)
 
     async def _take(self) -> list[tuple[Wish, asyncio.Future[Outcome] | None]]:
-        taken: list[tuple[Wish, asyncio.Future[Outcome] | None]] = []
+        arrived: list[tuple[Wish, asyncio.Future[Outcome]] | None] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._until_deadline()):
-                taken.append(await self._inbox.get())
-        while len(taken) < BATCH and not self._inbox.empty():
-            taken.append(self._inbox.get_nowait())
+                arrived.append(await self._inbox.get())
+        while len(arrived) < BATCH and not self._inbox.empty():
+            arrived.append(self._inbox.get_nowait())
+        taken: list[tuple[Wish, asyncio.Future[Outcome] | None]] = [*self._urgent, *filter(None, arrived)]
+        self._urgent.clear()
         now = self._clock.now_ms()
         if (due := self.engine.next_deadline) is not None and due <= now:
             taken.append((TimePassed(at=now), None))
