@@ -1,16 +1,20 @@
 """The only module that names concrete classes: which store, which clock, which doors."""
 
+import asyncio
 import signal
 import socket as sockets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import structlog
 import uvicorn
 
+from kakehashi.api.door import Doorkeeper, Limits, raise_file_limit
 from kakehashi.config import Settings
+from kakehashi.config.model import networks
 from kakehashi.domain.errors import KakehashiError, Rejected
 from kakehashi.ports import Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
@@ -113,6 +117,28 @@ def bind(settings: Settings) -> sockets.socket:
     return listening
 
 
+def door_limits(settings: Settings) -> Limits:
+    hub = settings.hub
+    return Limits(
+        head_s=hub.head_timeout_s,
+        body_s=hub.body_timeout_s,
+        answer_s=hub.answer_timeout_s,
+        idle_s=hub.keep_alive_s,
+        connections=hub.max_connections,
+        per_address=hub.max_per_address,
+    )
+
+
+def uncapped(settings: Settings) -> Callable[[str], bool]:
+    """Which peers may hold any number of connections: all alerts of a bar's close come from TradingView's four, or one proxy."""
+    free = networks((*settings.hub.uncapped_ips, *settings.ingest.trusted_proxies, "tradingview"))
+
+    def check(peer: str) -> bool:
+        return Peers.within(peer, free)
+
+    return check
+
+
 async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
     """Run role ``hub`` on sockets that are bound already, until SIGTERM or SIGINT; requests in flight are answered."""
     from kakehashi.api.app import build_app  # noqa: PLC0415 FastAPI takes long to import, and the CLI only wants a store
@@ -120,14 +146,16 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
     hub = await build_hub(settings, url)
     # Stop as on SIGTERM: whoever supervises starts a sound one.
     hub.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
+    keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
     config = uvicorn.Config(
         build_app(hub, settings),
+        http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
         date_header=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=settings.hub.keep_alive_s,
         timeout_graceful_shutdown=5,
         forwarded_allow_ips="",
         proxy_headers=False,

@@ -11,6 +11,7 @@ from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
 from kakehashi.services.ingest import refusal
 
 BODY_TIMEOUT_S = 5.0
+"""Where no door says otherwise (``hub.body_timeout_s``)."""
 
 
 def json_response(body: Any, status: int = 200) -> Response:
@@ -32,15 +33,16 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     """
     chunks: list[bytes] = []
     size = 0
+    timeout_s: float = request.scope.get("body_timeout_s", BODY_TIMEOUT_S)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
                     raise Rejected("TOO_LARGE", f"the body is over {limit} bytes")
                 chunks.append(chunk)
     except TimeoutError:
-        raise Malformed("BODY_TIMEOUT", f"the body took over {BODY_TIMEOUT_S:.0f} s to arrive") from None
+        raise Malformed("BODY_TIMEOUT", f"the body took over {timeout_s:g} s to arrive") from None
     except ClientDisconnect:
         raise Malformed("BODY_TIMEOUT", "the sender hung up before the body was complete") from None
     return b"".join(chunks)

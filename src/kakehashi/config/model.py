@@ -167,6 +167,50 @@ class HubSettings(Section):
         "Must be true before the hub listens beyond this machine; put a TLS proxy in front.",
         "このマシンの外へ公開する場合は true が必要。前段に TLS プロキシを置くこと。",
     )
+    head_timeout_s: float = setting(
+        5.0,
+        "Seconds a request's header may take to arrive, counted from the connection or from its first byte.",
+        "リクエストヘッダーの受信を待つ秒数（接続時、または先頭バイトから）。",
+        gt=0,
+        le=60,
+    )
+    body_timeout_s: float = setting(
+        5.0,
+        "Seconds a request's body may take to arrive.",
+        "リクエスト本文の受信を待つ秒数。",
+        gt=0,
+        le=60,
+    )
+    answer_timeout_s: float = setting(
+        10.0,
+        "Seconds a peer may leave a large answer unread before it is cut off.",
+        "大きな応答を相手が読まないとき、切断するまでの秒数。",
+        gt=0,
+        le=300,
+    )
+    keep_alive_s: int = setting(
+        75, "Seconds a connection may be idle between two requests.", "リクエスト間の無通信を許す秒数。", ge=1, le=3600
+    )
+    max_connections: int = setting(
+        2000,
+        "Connections at once; when full, those that completed no request leave first. The file limit may lower it.",
+        "同時接続数の上限。満杯なら、リクエストを終えていない古い接続から切る。ファイル数の上限で下がることがある。",
+        ge=16,
+        le=100_000,
+    )
+    max_per_address: int = setting(
+        100,
+        "Connections at once from one address (IPv6: one /64); TradingView's and trusted proxies have no such limit.",
+        "一つのアドレス（IPv6 は /64）からの同時接続数。TradingView と信頼するプロキシは対象外。",
+        ge=1,
+        le=100_000,
+    )
+    uncapped_ips: Addresses = setting(
+        ("127.0.0.0/8", "::1"),
+        "More addresses without that limit, such as a proxy on this machine.",
+        "同時接続数を制限しない追加のアドレス。このマシン上のプロキシなど。",
+        example="127.0.0.0/8,::1",
+    )
 
 
 class IngestSettings(Section):

@@ -11,6 +11,8 @@ _TOLD: Final = (
      "see retcode and reason with `kakehashi trace`", "`kakehashi trace` で retcode と理由を確認してください"),
     ("BODY_TIMEOUT", 400, "the body did not arrive in time", "本文が時間内に届きませんでした",
      "check the network between sender and hub", "送信元とハブの間の回線を確認してください"),
+    ("HEAD_TIMEOUT", 408, "the request header did not arrive in time", "リクエストヘッダーが時間内に届きませんでした",
+     "check the network between sender and hub", "送信元とハブの間の回線を確認してください"),
     ("PORT_TAKEN", 409, "the port cannot be listened on", "ポートを使用できません",
      "choose another port, or end the program that holds it", "別のポートを使うか、使用中のプログラムを終了してください"),
     ("BAD_TARGET", 422, "the target position cannot be understood", "目標ポジションを解釈できません",

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import msgspec
 
 from kakehashi.config.model import TRADINGVIEW_IPS, Network, Rate, networks
-from kakehashi.domain.errors import Rejected
-from kakehashi.ports import TokenRow
+from kakehashi.domain.errors import Rejected, Unavailable
+from kakehashi.ports import AuditRow, Commit, Ownership, Store, TokenRow
 
 SCOPES = ("webhook", "ea", "operator", "admin", "metrics", "read")
+DAY_MS = 86_400_000
 _NOBODY = hashlib.sha256(b"nobody").digest()
 
 
@@ -69,6 +70,7 @@ class Tokens:
     def __init__(self) -> None:
         self._by_id: dict[str, TokenRow] = {}
         self.used: dict[str, int] = {}
+        """Token id to its last use, ms UTC, where the store does not know it yet."""
 
     def refresh(self, rows: Sequence[TokenRow]) -> None:
         self._by_id = {row.id: row for row in rows}
@@ -86,6 +88,28 @@ class Tokens:
             return None
         self.used[row.id] = at
         return row
+
+    async def save_used(self, store: Store, ownership: Ownership) -> None:
+        """Write each token's last use; its first one of a day (UTC) is audited (SEC-16).
+
+        :raises Unavailable: nothing was written, and it is kept for the next time
+        """
+        used, self.used = self.used, {}
+        rows = [(row, at) for ident, at in used.items() if (row := self._by_id.get(ident)) is not None]
+        if not rows:
+            return
+        audits = [
+            AuditRow(at=at, actor=f"token {row.id}", action="token use", subject=row.id, detail=row.scope)
+            for row, at in rows
+            if row.last_used_at is None or row.last_used_at // DAY_MS < at // DAY_MS
+        ]
+        changes = [msgspec.structs.replace(row, last_used_at=at) for row, at in rows]
+        try:
+            await store.commit(Commit(ownership=ownership, changes=changes, audits=audits))
+        except Unavailable:
+            self.used = used | self.used
+            raise
+        self._by_id |= {row.id: row for row in changes if row.id in self._by_id}
 
 
 class RateLimit:
@@ -122,16 +146,16 @@ class Peers:
         """The client's address: the last hop that no trusted proxy wrote. A forged header does not pass."""
         address = peer
         for hop in reversed([h.strip() for h in forwarded_for.split(",") if h.strip()]):
-            if not self._within(address, self._proxies):
+            if not self.within(address, self._proxies):
                 break
             address = hop
         return address
 
     def trusted(self, peer: str) -> bool:
-        return self._within(peer, self._proxies)
+        return self.within(peer, self._proxies)
 
     def allowed(self, address: str) -> bool:
-        return not self._allow or self._within(address, self._allow)
+        return not self._allow or self.within(address, self._allow)
 
     @staticmethod
     def unlimited(address: str) -> bool:
@@ -139,7 +163,7 @@ class Peers:
         return address in TRADINGVIEW_IPS
 
     @staticmethod
-    def _within(address: str, ranges: Sequence[Network]) -> bool:
+    def within(address: str, ranges: Sequence[Network]) -> bool:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:

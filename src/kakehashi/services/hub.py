@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
-from kakehashi.domain.errors import Unavailable
+from kakehashi.domain.errors import KakehashiError, Unavailable
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
 from kakehashi.services.ingest import Ingest
@@ -16,6 +16,7 @@ from kakehashi.services.trader import Trader
 log = structlog.get_logger("hub")
 
 TOKENS_EVERY_S = 0.25
+USED_EVERY_S = 60.0
 
 
 class Hub:
@@ -57,6 +58,8 @@ class Hub:
             for result in await asyncio.gather(*loops, return_exceptions=True):
                 if isinstance(result, Exception):
                     log.error("loop_failed", error=repr(result))
+            with contextlib.suppress(KakehashiError):  # also NOT_OWNER: whoever took over notes its own uses
+                await self.tokens.save_used(self.store, self.ownership)
             with contextlib.suppress(Unavailable):
                 await self.store.release(self.ownership)
             await self.store.close()
@@ -67,7 +70,11 @@ class Hub:
             self.on_dead_loop()
 
     async def _refresh_tokens(self) -> None:
+        save_at = self.clock.monotonic()
         while True:
             await asyncio.sleep(TOKENS_EVERY_S)
             with contextlib.suppress(Unavailable):
+                if self.tokens.used and self.clock.monotonic() >= save_at:
+                    save_at = self.clock.monotonic() + USED_EVERY_S
+                    await self.tokens.save_used(self.store, self.ownership)
                 self.tokens.refresh(await self.store.tokens())

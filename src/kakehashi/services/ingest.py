@@ -147,7 +147,7 @@ def refusal(error: KakehashiError) -> Answer:
     """An error as an answer: the status is the code's own, 503 for whatever the sender should send again."""
     known = CODES.get(error.code)
     status = 503 if isinstance(error, Unavailable) else known.http if known is not None else 422
-    body: dict[str, Any] = {"status": "error", "code": error.code, "message": error.message}
+    body: dict[str, Any] = {"status": "error", "code": error.code, "message": redact(error.message)}
     hint = error.hint or (known.fix_en if known is not None else "")
     if hint:
         body["hint"] = hint

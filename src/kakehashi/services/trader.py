@@ -7,6 +7,7 @@ Whatever arrives while a commit is on its way shares the next one.
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,7 +86,9 @@ class Trader:
         self._store, self._clock, self._ownership = store, clock, ownership
         self._max_attempts, self._stale_ms, self._day_offset_ms = max_attempts, stale_ms, day_offset_ms
         self._unconfirmed_ms = unconfirmed_ms
-        self._inbox: asyncio.Queue[tuple[Wish, asyncio.Future[Outcome]]] = asyncio.Queue(INBOX)
+        self._urgent: deque[tuple[Wish, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[Wish, asyncio.Future[Outcome]]] = deque()
+        self._arrived = asyncio.Event()
         self._patience: list[tuple[float, asyncio.Future[Outcome]]] = []
         self._versions: dict[tuple[str, str], int] = {}
         self._keys = TakenKeys()
@@ -105,10 +108,13 @@ class Trader:
         if not self._available:
             raise Unavailable("STORE_UNAVAILABLE", "the store is not answering", hint="the sender should try again")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        try:
-            self._inbox.put_nowait((wish, future))
-        except asyncio.QueueFull:
-            raise Unavailable("BACKLOG", f"{INBOX} events are waiting already") from None
+        if isinstance(wish, ConfigChanged):  # a kill switch stands in no queue (SEC-10)
+            self._urgent.append((wish, future))
+        elif len(self._waiting) >= INBOX:
+            raise Unavailable("BACKLOG", f"{INBOX} events are waiting already")
+        else:
+            self._waiting.append((wish, future))
+        self._arrived.set()
         if within_s is not None:
             self._patience.append((self._clock.monotonic() + within_s, future))
         return await future
@@ -135,12 +141,17 @@ class Trader:
                 await self._turn(batch)
 
     async def _take(self) -> _Taken:
-        taken: list[tuple[Wish, asyncio.Future[Outcome] | None]] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._until_deadline()):
-                taken.append(await self._inbox.get())
-        while len(taken) < BATCH and not self._inbox.empty():
-            taken.append(self._inbox.get_nowait())
+        if self._urgent or self._waiting:
+            await asyncio.sleep(0)  # whoever is about to ask in this round of the loop rides along
+        else:
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._until_deadline()):
+                    await self._arrived.wait()
+        taken: list[tuple[Wish, asyncio.Future[Outcome] | None]] = [*self._urgent]
+        self._urgent.clear()
+        while len(taken) < BATCH and self._waiting:
+            taken.append(self._waiting.popleft())
         now = self._clock.now_ms()
         if (due := self.engine.next_deadline) is not None and due <= now:
             taken.append((TimePassed(at=now), None))
@@ -175,7 +186,7 @@ class Trader:
             return
         if batch:
             seconds = self._clock.monotonic() - began
-            figures.committed(events=len(taken), seconds=seconds, waiting=self._inbox.qsize())
+            figures.committed(events=len(taken), seconds=seconds, waiting=len(self._waiting))
         for future, said in answers:
             if future.done():
                 continue

@@ -59,6 +59,19 @@ IDEM_TAIL: Final = (
 )
 """A key is taken once: its own signal may be written again, an expired key is free, a row not written is a duplicate."""
 
+
+def _tokens() -> Upsert:
+    """Whoever notes a token's use may have read it before it was revoked: revocation and the later use stay."""
+    upsert = _upsert("tokens")
+    latest = "CASE WHEN excluded.last_used_at > tokens.last_used_at THEN excluded.last_used_at ELSE"
+    kept = {
+        "revoked_at": "coalesce(tokens.revoked_at, excluded.revoked_at)",
+        "last_used_at": f"{latest} coalesce(tokens.last_used_at, excluded.last_used_at) END",
+    }
+    sets = ", ".join(f"{quoted(n)} = {kept.get(n, f'excluded.{quoted(n)}')}" for n in upsert.columns if n != "id")
+    return msgspec.structs.replace(upsert, tail=f"ON CONFLICT (id) DO UPDATE SET {sets}")
+
+
 UPSERTS: Final[Mapping[str, Upsert]] = {
     "idem": Upsert("idem", ("key", "signal_id", "taken_at", "until"), IDEM_TAIL),
     "signals": _upsert("signals"),
@@ -66,7 +79,7 @@ UPSERTS: Final[Mapping[str, Upsert]] = {
     "fills": _upsert("fills"),
     "positions": _upsert("positions", key="key"),
     "states": _upsert("states", key="key"),
-    "tokens": _upsert("tokens"),
+    "tokens": _tokens(),
     "journal": Upsert("journal", ("at", "owner", "kind", "trace_id", "body")),
     "audits": Upsert("audits", ("seq", "at", "actor", "action", "subject", "detail", "prev", "hash")),
 }
