@@ -4,11 +4,9 @@ from typing import Any
 
 import click
 
+from kakehashi.cli.options import ACCOUNT, LIMIT
 from kakehashi.cli.output import command_output
 from kakehashi.cli.session import on_store
-
-LIMIT = click.option("--limit", type=click.IntRange(1, 100_000), default=100, help="How many, newest first.")
-ACCOUNT = click.option("--account", default="", help="Only this account.")
 
 
 @click.group("signals")
