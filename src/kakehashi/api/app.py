@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kakehashi import __version__
-from kakehashi.api import mailbox, operator, webhook
+from kakehashi.api import inspect, mailbox, operator, webhook
 from kakehashi.api.http import bearer, error_response, json_response
 from kakehashi.domain.errors import Rejected
 from kakehashi.services.hub import Hub
@@ -31,6 +31,7 @@ def build_app(hub: Hub, settings: "Settings") -> Starlette:
     doors = [
         *webhook.routes(hub, max_body=settings.ingest.max_body, client_cert_header=settings.ingest.client_cert_header),
         *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
+        *inspect.routes(hub),  # before the operator's lists, which take any name
         *operator.routes(hub),
         *_health(hub),
     ]

@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "symbols": Command("kakehashi.cli.accounts:symbols", "Broker symbols and pips.", "シンボル対応と pip。"),
     "routes": Command("kakehashi.cli.routes:routes", "Which alerts go where.", "アラートの振り分け。"),
     "token": Command("kakehashi.cli.tokens:token", "Tokens for the doors.", "トークン。"),
+    "webhook": Command("kakehashi.cli.webhook:webhook", "What knocks at the door, live.", "届いた要求の監視。"),
     "kill": Command("kakehashi.cli.kill:kill", "The kill switch.", "キルスイッチ。"),
     "dlq": Command("kakehashi.cli.dlq:dlq", "Dead letters.", "デッドレター。"),
     "db": Command("kakehashi.cli.db:db", "The store.", "ストア。"),
