@@ -1,5 +1,6 @@
 """``kakehashi routes``: which alerts go to which accounts, under what rules."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from kakehashi.cli.options import LIMIT, DecimalType
-from kakehashi.cli.output import command_output, say
-from kakehashi.cli.session import change, on_store, shown
+from kakehashi.cli.options import LIMIT, DecimalType, SpanType
+from kakehashi.cli.output import command_output, say, table
+from kakehashi.cli.session import change, now_ms, on_store, shown
 from kakehashi.domain.errors import Malformed, Rejected
 from kakehashi.domain.rules import Route, rules_from_toml
 from kakehashi.services import desk
@@ -114,6 +115,32 @@ def _switch(command: str, text: str, *, enabled: bool) -> None:
 
 _switch("enable", "Let a paused route open again.", enabled=True)
 _switch("disable", "Pause a route: it opens nothing, but still closes.", enabled=False)
+
+
+def _compared(data: dict[str, Any]) -> str:
+    totals = {k: v for k, v in data["totals"].items() if v or k in ("signals", "matching", "missing", "extra")}
+    lines = [line | {"at": f"{_local(line['at']):%m-%d %H:%M:%S}"} for line in data["lines"]]
+    columns = ("at", "verdict", "account", "alert", "would", "code", "really", "route", "strategy", "state")
+    end = table([{"": name, " ": value} for name, value in totals.items()])
+    return f"{table(lines, columns)}\n\n{end}" if lines else end
+
+
+def _local(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC).astimezone()
+
+
+@routes.command("compare")
+@click.argument("name")
+@click.option("--since", type=SpanType(), default="48h", help="How far back, e.g. 48h or 7d.")
+@click.option("--within", type=SpanType(), default="60s", help="How far apart two orders may be and still match.")
+@command_output(human=_compared)
+async def compare(name: str, since: int, within: int) -> dict[str, Any]:
+    """What a dry-run route would have done, beside what other routes did on its accounts and symbols."""
+    from kakehashi.services.compare import compare_route
+
+    start = now_ms() - since
+    found = await on_store(lambda store: compare_route(store, name, since=start, within_ms=within))
+    return {"route": name, "since": start, **shown(found)}
 
 
 @routes.command("export")
