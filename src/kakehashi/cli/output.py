@@ -181,7 +181,7 @@ def fail(error: Exception, *, as_json: bool) -> int:
     known = _as_known(error)
     code = _code(known.code)
     lang = language()
-    hint = known.hint or _remedy(code, lang)
+    hint = known.hint or remedy(known.code)
     if as_json:
         _print_json({"ok": False, "error": {"code": known.code, "message": known.message, "hint": hint}})
         return exit_code(known)
@@ -199,8 +199,10 @@ def _code(name: str) -> "Code | None":
     return CODES.get(name)
 
 
-def _remedy(code: "Code | None", lang: Lang) -> str:
-    fix = (code.fix_ja if lang == "ja" else code.fix_en) if code else ""
+def remedy(name: str) -> str:
+    """What to do about a reason code, in the caller's language; nothing where there is no such code."""
+    code = _code(name)
+    fix = (code.fix_ja if language() == "ja" else code.fix_en) if code else ""
     return re.sub(r"\{\w+\}", "…", fix)
 
 
@@ -285,6 +287,6 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list | Mapping):
+    if isinstance(value, list | tuple | Mapping):
         return msgspec.json.encode(value).decode()
     return str(value)

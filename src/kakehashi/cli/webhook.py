@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kakehashi.cli.options import HUB_URL
-from kakehashi.cli.output import command_output, language, say
+from kakehashi.cli.output import command_output, language, remedy, say
 from kakehashi.cli.session import hub_url
 from kakehashi.domain.errors import Rejected, Unavailable
 
@@ -57,6 +57,8 @@ def _lines(knock: dict[str, Any]) -> Iterator[str]:
             f"{leg['route']} @ {leg['account']}: {what}{f' ({_clean(notes)})' if notes else ''}",
             fg=_COLOUR.get(leg["status"], "red"),
         )
+        if leg.get("code"):
+            yield f"  {_word('hint')}: {remedy(leg['code'])}"
     if knock["routes"]:
         yield f"{_word('would reach')}: {', '.join(knock['routes'])}"
     for fault in (f for f in (answer if "message" in answer else None, knock["fault"]) if f):
@@ -74,7 +76,14 @@ def _word(text: str) -> str:
 
 
 def _short(value: Any) -> str:
-    return _clean(str(value))[:60]
+    """A field of the alert: ``20 PIPS`` for a level or a size."""
+    if isinstance(value, dict):
+        value = " ".join(
+            map(_short, (value["value"], value["unit"]) if value.keys() == {"unit", "value"} else value.items())
+        )
+    elif isinstance(value, list | tuple):
+        value = ":".join(map(_short, value))
+    return _clean(str(value))[:80]
 
 
 def _clean(text: str) -> str:
