@@ -61,6 +61,10 @@ async def test_a_dry_run_route_is_compared_with_the_live_one_of_its_account(room
     assert comparison.totals["really_by_strategy"] == {"trend": 2}
     assert (await compare_route(room.store, "dry", since=room.clock.now_ms(), within_ms=1)).lines == ()
 
+    narrow = msgspec.structs.replace(dry, symbols=("GBPUSD",))
+    await desk.put_route(room.store, narrow, by="test", at=at)  # EURUSD is none of its business any more
+    assert (await compare_route(room.store, "dry", since=at - 1, within_ms=1_000)).totals["missing"] == 0
+
 
 async def test_a_duplicate_names_the_alert_that_was_taken_and_what_it_says_otherwise(room: Room) -> None:
     first = (await room.alert("LONG", "a1", price="1.0850")).json()["signal_id"]
