@@ -118,7 +118,7 @@ async def test_only_who_may_read_may_watch(room: Room, scope: str, status: int) 
 @pytest.mark.parametrize("query", [{"after": "-1"}, {"wait": "nan"}, {"limit": "201"}, {"after": "9" * 30}])
 async def test_a_bad_parameter_is_422_or_400(room: Room, query: dict[str, str]) -> None:
     answer = await watched(room, **query)
-    assert (answer.json()["code"], 400 <= answer.status_code < 500) == ("BAD_PARAMETER", True)
+    assert (answer.json()["error"]["code"], 400 <= answer.status_code < 500) == ("BAD_PARAMETER", True)
 
 
 async def test_what_is_kept_is_bounded_and_a_late_watcher_learns_what_it_missed() -> None:

@@ -4,9 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kakehashi.api.http import bearer, error_response, json_response
+from kakehashi.api.http import bearer, json_response
 from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
 from kakehashi.services.hub import Hub
+from kakehashi.services.ingest import refusal
 from kakehashi.services.knocks import KEPT, Knocks, rendered
 
 READ = frozenset({"read", "operator", "admin"})
@@ -36,7 +37,9 @@ def routes(hub: Hub) -> list[Route]:
                 limit=_number(query.get("limit", str(KEPT)), "limit", at_most=KEPT),
             )
         except KakehashiError as e:
-            return error_response(e)
+            said = refusal(e)
+            error = {k: said.body.get(k, "") for k in ("code", "message", "hint")}
+            return json_response({"ok": False, "error": error}, said.status)
         known = hub.trader.engine.routes.values()
         data = {
             "newest": news.newest,

@@ -144,4 +144,6 @@ def _data(answer: Any) -> dict[str, Any]:
     if answer.status_code == 200:
         data: dict[str, Any] = said["data"]
         return data
-    raise Rejected(said.get("code", "REFUSED"), said.get("message", ""), hint=MAKE_TOKEN)
+    error = said.get("error", {})
+    hint = MAKE_TOKEN if answer.status_code in (401, 403) else error.get("hint", "")
+    raise Rejected(error.get("code", "REFUSED"), error.get("message", ""), hint=hint)
