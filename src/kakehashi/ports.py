@@ -184,6 +184,10 @@ class Store(Protocol):
         """Write the next version (``row.version`` must be the newest + 1, else Rejected('VERSION_CONFLICT'))."""
         ...
 
+    async def put_configs(self, rows: Sequence[tuple[ConfigRow, AuditRow]]) -> None:
+        """The same for several, in one transaction: all of them or none."""
+        ...
+
     async def configs(self, kind: str | None = None) -> Sequence[ConfigRow]:
         """The newest version of each (kind, name), deleted ones left out."""
         ...

@@ -291,6 +291,17 @@ async def test_a_configuration_has_one_next_version(store: Store) -> None:
     assert await store.verify_audits() == 4
 
 
+async def test_several_configurations_are_written_together_or_not_at_all(store: Store) -> None:
+    def row(name: str, version: int) -> tuple[ConfigRow, AuditRow]:
+        return ConfigRow(kind="route", name=name, version=version, at=T0, by="me", body=b"{}"), audit()
+
+    await refused("VERSION_CONFLICT", store.put_configs([row("a", 1), row("b", 2)]))
+    assert (await store.configs("route"), await store.verify_audits()) == ([], 0)
+    await store.put_configs([row("a", 1), row("b", 1)])
+    assert [r.name for r in await store.configs("route")] == ["a", "b"]
+    assert await store.verify_audits() == 2
+
+
 async def test_tokens_are_kept_as_they_were_given(store: Store) -> None:
     token = TokenRow(id="a", scope="ea", sha256=b"\x00\xff" * 16, account="demo", hmac_key=b"k", created_at=T0)
     await store.put_token(token, audit())

@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from room import Room, a_room, room
 
+from kakehashi.ports import AuditRow
 from kakehashi.services import desk
+from kakehashi.services.access import rotated
 
 __all__ = ["room"]
 
@@ -208,3 +210,19 @@ async def test_what_cannot_be_written_in_time_is_503(tmp_path: Path, monkeypatch
         again = (await room.knock(LONG)).json()
         assert again["status"] == "duplicate"
         assert len(await desk.listing(room.store, "orders")) == 1
+
+
+async def test_during_a_rotation_both_tokens_work_as_one_strategy_and_then_only_the_new_one(room: Room) -> None:
+    old = next(row for row in await room.store.tokens() if row.scope == "webhook")
+    new, ending = rotated(old, at=room.clock.now_ms(), overlap_ms=60_000)
+    for row in (new.row, ending):
+        await room.store.put_token(row, AuditRow(at=0, actor="test", action="token rotate", subject=row.id))
+    room.hub.tokens.refresh(await room.store.tokens())
+    assert (await room.knock(LONG)).json()["status"] == "queued"
+    assert (await room.knock(LONG, secret=new.secret)).json()["status"] == "duplicate"
+    second = LONG.replace("a1", "a2")
+    assert (await room.knock(second, secret=new.secret)).json()["status"] == "queued"
+    assert (await room.knock(second)).json()["status"] == "duplicate"
+    await room.pass_time(61)
+    assert (await room.knock(LONG)).status_code == 401
+    assert (await room.knock(LONG, secret=new.secret)).json()["status"] == "duplicate"

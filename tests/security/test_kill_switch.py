@@ -117,9 +117,10 @@ async def test_sec_10_it_works_with_a_queue_that_stays_full(room: Room, monkeypa
         while not stop.is_set():
             n += 1
             codes[(await room.alert("LONG", f"f{worker}-{n}")).json()["code"]] += 1
+            await asyncio.sleep(0)  # a refusal is given at once: without a socket nobody else would get a turn
 
     async with a_slow_store(room, monkeypatch, 0.3):
-        monkeypatch.setattr(room.hub.trader._inbox, "_maxsize", 4)
+        monkeypatch.setattr(trader, "INBOX", 4)
         monkeypatch.setattr(trader, "BATCH", 1)  # so that a queue of four is many turns long
         flooding = [asyncio.create_task(flood(n)) for n in range(10)]
         async with asyncio.timeout(10):

@@ -34,7 +34,7 @@ EXPECTED: dict[str, set[str]] = {
     **{
         f"GET /api/v1/{what}": READERS
         for what in (
-            *("signals", "orders", "fills", "positions", "dlq", "kills", "accounts", "routes"),
+            *("knocks", "signals", "orders", "fills", "positions", "dlq", "kills", "accounts", "routes"),
             *("routes/{name}", "trace/{id}", "openapi.json"),
         )
     },

@@ -36,6 +36,7 @@ DOORS: Final[Mapping[str, Scopes]] = {
     "POST /api/ack": EA,
     "POST /api/report": EA,
     f"GET {REST}/openapi.json": READ,
+    f"GET {REST}/knocks": READ,
     f"GET {REST}/signals": READ,
     f"GET {REST}/orders": READ,
     f"GET {REST}/fills": READ,

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from kakehashi.cli.options import HUB_URL
 from kakehashi.cli.output import command_output
+from kakehashi.cli.session import hub_url
 from kakehashi.domain.errors import Malformed
 
 
@@ -20,7 +22,7 @@ def ea() -> None:
 @click.option("--account", required=True, help="The account's name, at the hub and at the simulated broker.")
 @click.option("--number", default="", help="The login; the hub checks it against the account's.")
 @click.option("--token", "secret", required=True, envvar="KAKEHASHI_EA_TOKEN", help="An ea token of that account.")
-@click.option("--url", default=None, help="The hub.")
+@HUB_URL
 @click.option("--socket", "socket_path", default=None, help="The simulated broker.")
 @click.option("--instance", default="ea-1")
 @click.option("--poll-s", type=click.FloatRange(0.01, 60), default=1.0)
@@ -46,7 +48,7 @@ def simulate(secret: str, url: str | None, socket_path: str | None, **options: A
     options["balance"] = Decimal(options["balance"])
     options["margin_mode"] = MarginMode(options["margin_mode"])
     config = EaConfig(
-        base_url=(url or f"http://{settings.hub.host}:{settings.hub.port}").rstrip("/"),
+        base_url=hub_url(url),
         token=secret,
         socket=socket_path or str(settings.broker.socket),
         **options,
@@ -65,7 +67,7 @@ def tv() -> None:
 @tv.command("emulate")
 @click.option("--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--token", "secret", required=True, envvar="KAKEHASHI_SEND_TOKEN")
-@click.option("--url", default=None)
+@HUB_URL
 @click.option("--speed", type=click.FloatRange(0.1, 1000), default=1.0)
 @command_output(columns=("status", "attempts", "took_ms", "body", "answer"))
 async def emulate(script: Path, secret: str, url: str | None, speed: float) -> list[dict[str, Any]]:
@@ -74,10 +76,8 @@ async def emulate(script: Path, secret: str, url: str | None, speed: float) -> l
     import msgspec
 
     from kakehashi.client.tradingview import deliver
-    from kakehashi.config import load_settings
 
-    settings = load_settings()
-    base = (url or f"http://{settings.hub.host}:{settings.hub.port}").rstrip("/")
+    base = hub_url(url)
     done: list[dict[str, Any]] = []
     async with httpx.AsyncClient() as http:
         for number, line in enumerate(script.read_text(encoding="utf-8").splitlines(), 1):

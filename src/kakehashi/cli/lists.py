@@ -1,14 +1,15 @@
 """``kakehashi signals|orders|fills|positions ...`` and ``trace``: what was received, ordered, filled and is open."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kakehashi.cli.output import command_output
+from kakehashi.cli.options import ACCOUNT, LIMIT
+from kakehashi.cli.output import command_output, language
 from kakehashi.cli.session import on_store
 
-LIMIT = click.option("--limit", type=click.IntRange(1, 100_000), default=100, help="How many, newest first.")
-ACCOUNT = click.option("--account", default="", help="Only this account.")
+if TYPE_CHECKING:
+    from kakehashi.ports import Store
 
 
 @click.group("signals")
@@ -18,10 +19,15 @@ def signals() -> None:
 
 @signals.command("list")
 @LIMIT
-@command_output(columns=("id", "received_at", "action", "symbol", "status", "code", "strategy"))
+@command_output(columns=("id", "received_at", "action", "symbol", "status", "code", "strategy", "differs"))
 async def list_signals(limit: int) -> list[dict[str, Any]]:
-    """Newest first."""
-    return await _listing("signals", "", limit)
+    """Newest first; of a duplicate, what it says otherwise than the alert that was taken."""
+    from kakehashi.services import compare, desk
+
+    async def work(store: "Store") -> list[dict[str, Any]]:
+        return await compare.with_differences(store, await desk.listing(store, "signals", limit=limit))
+
+    return await on_store(work)
 
 
 @click.group("orders")
@@ -71,6 +77,11 @@ def _trace_text(data: dict[str, Any]) -> str:
     start = hops[0]["at"] if hops else 0
     lines = [f"trace {data['trace_id']}"]
     lines += [f"{hop['at'] - start:>8} ms  {hop['hop']:<10} {hop['subject']}  {hop['text']}" for hop in hops]
+    ja = language() == "ja"
+    for signal in data["signals"]:
+        if "duplicate_of" in signal:
+            first, said = signal["duplicate_of"], "; ".join(signal.get("differs", ())) or "-"
+            lines.append(f"{first} の重複。相違: {said}" if ja else f"a duplicate of {first}, which differs in: {said}")
     return "\n".join(lines)
 
 
@@ -79,9 +90,13 @@ def _trace_text(data: dict[str, Any]) -> str:
 @command_output(human=_trace_text)
 async def trace(wanted: str) -> dict[str, Any]:
     """Every hop of one signal with its time; ID of a signal, trace or order, or a venue's ticket."""
-    from kakehashi.services import desk
+    from kakehashi.services import compare, desk
 
-    return await on_store(lambda store: desk.trace(store, wanted))
+    async def work(store: "Store") -> dict[str, Any]:
+        found = await desk.trace(store, wanted)
+        return found | {"signals": await compare.with_differences(store, found["signals"])}
+
+    return await on_store(work)
 
 
 async def _listing(what: str, account: str, limit: int) -> list[dict[str, Any]]:

@@ -9,13 +9,14 @@ A command is a function, sync or async, that returns its data and raises
     async def list_orders(limit: int) -> list[dict[str, object]]: ...
 """
 
+import contextlib
 import functools
 import inspect
 import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -123,10 +124,19 @@ def command_output(
 ) -> Callable[[Callable[..., Any]], Callable[..., int]]:
     """Make a command of a function that returns data; the innermost decorator.
 
+    An async generator makes a command that follows something: each item is printed when it comes (``--json``: one
+    object a line), and Ctrl-C is its ordinary end, with exit code 0.
+
     :param columns: keys to show, in order, where the data is a list of objects; all of them by default
     :param human: makes the text for a person instead of a table
     :param bare: ``--json`` prints the data itself as one line, without the envelope
     """
+
+    def show(answer: Answer, as_json: bool) -> None:
+        if as_json:
+            _print_json(answer.data if bare else {"ok": answer.exit_code == 0, "data": answer.data})
+        elif answer.data is not None:
+            _print_for_a_person(answer.data, columns, human)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., int]:
         @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -138,15 +148,14 @@ def command_output(
             if lang:
                 set_language(ctx, lang)
             result = function(*args, **options)
+            if inspect.isasyncgen(result):
+                return _follow(result, lambda item: show(Answer(item), as_json))
             if inspect.iscoroutine(result):
                 import asyncio
 
                 result = asyncio.run(result)
             answer = result if isinstance(result, Answer) else Answer(result)
-            if as_json:
-                _print_json(answer.data if bare else {"ok": answer.exit_code == 0, "data": answer.data})
-            elif answer.data is not None:
-                _print_for_a_person(answer.data, columns, human)
+            show(answer, as_json)
             return answer.exit_code
 
         return command
@@ -154,12 +163,25 @@ def command_output(
     return decorate
 
 
+def _follow(items: AsyncIterator[Any], show: Callable[[Any], None]) -> int:
+    import asyncio
+
+    async def run() -> None:
+        async for item in items:
+            show(item)
+            sys.stdout.flush()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run())
+    return ExitCode.OK
+
+
 def fail(error: Exception, *, as_json: bool) -> int:
     """Report an error where it belongs; the exit code for it."""
     known = _as_known(error)
     code = _code(known.code)
     lang = language()
-    hint = known.hint or _remedy(code, lang)
+    hint = known.hint or remedy(known.code)
     if as_json:
         _print_json({"ok": False, "error": {"code": known.code, "message": known.message, "hint": hint}})
         return exit_code(known)
@@ -177,8 +199,10 @@ def _code(name: str) -> "Code | None":
     return CODES.get(name)
 
 
-def _remedy(code: "Code | None", lang: Lang) -> str:
-    fix = (code.fix_ja if lang == "ja" else code.fix_en) if code else ""
+def remedy(name: str) -> str:
+    """What to do about a reason code, in the caller's language; nothing where there is no such code."""
+    code = _code(name)
+    fix = (code.fix_ja if language() == "ja" else code.fix_en) if code else ""
     return re.sub(r"\{\w+\}", "…", fix)
 
 
@@ -227,23 +251,28 @@ def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> N
     if not rows:
         say("なし" if language() == "ja" else "none")
         return
+    if not sys.stdout.isatty():
+        click.echo(table(rows, columns))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    heads = list(columns) or list(rows[0])
+    drawn = Table(*heads, box=None, show_header=any(head.strip() for head in heads), header_style="bold")
+    for row in rows:
+        drawn.add_row(*(Text(_cell(row.get(head))) for head in heads))
+    Console().print(drawn)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Aligned columns as text, with a line of heads unless all are blank; :param columns: all keys where empty."""
     heads = list(columns) or list(rows[0])
     cells = [[_cell(row.get(head)) for head in heads] for row in rows]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(*heads, box=None, show_header=any(head.strip() for head in heads), header_style="bold")
-        for line in cells:
-            table.add_row(*(Text(cell) for cell in line))
-        Console().print(table)
-        return
     shown = [heads, *cells] if any(head.strip() for head in heads) else cells
     widths = [max(_width(line[i]) for line in shown) for i in range(len(heads))]
-    for line in shown:
-        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    padded = ((cell + " " * (w - _width(cell)) for cell, w in zip(line, widths, strict=True)) for line in shown)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
 def _width(text: str) -> int:
@@ -258,6 +287,6 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list | Mapping):
+    if isinstance(value, list | tuple | Mapping):
         return msgspec.json.encode(value).decode()
     return str(value)

@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from kakehashi.cli.options import HUB_URL
 from kakehashi.cli.output import command_output, say
+from kakehashi.cli.session import hub_url
 from kakehashi.domain.errors import Malformed, Rejected, Unavailable
 
 
@@ -104,23 +106,14 @@ def up(port: int | None) -> None:
     asyncio.run(main())
 
 
-def _base(url: str | None) -> str:
-    from kakehashi.config import load_settings
-
-    if url:
-        return url.rstrip("/")
-    settings = load_settings()
-    return f"http://{settings.hub.host}:{settings.hub.port}"
-
-
 @click.command("status")
-@click.option("--url", default=None, help="The hub, where it is not the configured one.")
+@HUB_URL
 @command_output()
 def status(url: str | None) -> dict[str, Any]:
     """Whether the hub answers, and what waits."""
     import httpx
 
-    base = _base(url)
+    base = hub_url(url)
     try:
         live = httpx.get(f"{base}/livez", timeout=3)
         ready = httpx.get(f"{base}/readyz", timeout=3)
@@ -132,7 +125,7 @@ def status(url: str | None) -> dict[str, Any]:
 @click.command("send")
 @click.argument("body")
 @click.option("--token", "secret", required=True, envvar="KAKEHASHI_SEND_TOKEN", help="A webhook token.")
-@click.option("--url", default=None)
+@HUB_URL
 @command_output()
 def send(body: str, secret: str, url: str | None) -> dict[str, Any]:
     """Fire a test alert: BODY as TradingView would send it; @FILE reads a file."""
@@ -143,7 +136,7 @@ def send(body: str, secret: str, url: str | None) -> dict[str, Any]:
             body = Path(body[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as e:
             raise Malformed("USAGE", f"cannot read {body[1:]}: {e}") from None
-    base = _base(url)
+    base = hub_url(url)
     try:
         answer = httpx.post(
             f"{base}/webhook/tradingview",

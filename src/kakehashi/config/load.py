@@ -22,7 +22,9 @@ from kakehashi.config.model import PREFIX, Settings, env_name, setting_fields
 from kakehashi.config.secrets import bad_config, masked, password_in, refuse_weak
 from kakehashi.domain.errors import KakehashiError
 
-NOT_SETTINGS: Final = frozenset({"KAKEHASHI_CONFIG", "KAKEHASHI_LANG", "KAKEHASHI_EA_TOKEN", "KAKEHASHI_SEND_TOKEN"})
+NOT_SETTINGS: Final = frozenset(
+    f"KAKEHASHI_{name}" for name in ("CONFIG", "LANG", "EA_TOKEN", "SEND_TOKEN", "OPERATOR_TOKEN")
+)
 """Variables that steer the program before there are settings."""
 
 

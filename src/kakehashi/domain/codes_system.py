@@ -19,6 +19,8 @@ _TOLD: Final = (
      "send market_position long, short or flat, and its size", "market_position（long, short, flat）とサイズを送ってください"),
     ("BAD_SCOPE", 422, "no such token scope", "トークンのスコープが不正です",
      "webhook, ea, operator, admin, read or metrics", "webhook, ea, operator, admin, read, metrics のいずれか"),
+    ("TOKEN_ENDED", 409, "the token is revoked or expired", "トークンは失効または期限切れです",
+     "make a new one with `kakehashi token create`", "`kakehashi token create` で新しく発行してください"),
     ("STORE_TIMEOUT", 503, "the store did not confirm in time", "ストアの書き込みが時間内に確認できません",
      "the sender tries again by itself; check the disk", "送信元が自動で再送します。ディスクを確認してください"),
     ("UNKNOWN_ACCOUNT", 404, "the account is not known here", "未登録の口座です",

@@ -64,6 +64,30 @@ def create_token(
     )
 
 
+def rotated(row: TokenRow, *, at: int, overlap_ms: int) -> tuple[NewToken, TokenRow]:
+    """A second token of the same slot, and the old one as it is to be kept: it ends after the overlap.
+
+    An old end stays where it is earlier; the new token gets the lifetime the old one was made with.
+
+    :raises Rejected: TOKEN_ENDED: a revoked or expired token has nothing to overlap with
+    """
+    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at):
+        raise Rejected("TOKEN_ENDED", f"token {row.id} is revoked or expired", hint="kakehashi token create")
+    lifetime = None if row.expires_at is None else row.expires_at - row.created_at
+    new = create_token(
+        row.scope,
+        at=at,
+        name=row.name,
+        route=row.route,
+        account=row.account,
+        slot=row.slot,
+        expires_at=None if lifetime is None else at + lifetime,
+    )
+    new = msgspec.structs.replace(new, row=msgspec.structs.replace(new.row, user=row.user))
+    end = min(at + overlap_ms, row.expires_at or at + overlap_ms)
+    return new, msgspec.structs.replace(row, expires_at=end)
+
+
 class Tokens:
     """The tokens as last read from the store; refreshed by its owner a few times a second."""
 

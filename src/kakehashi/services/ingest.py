@@ -60,7 +60,7 @@ class Ingest:
         self._trader, self._tokens, self._clock, self._peers = trader, tokens, clock, peers
         self._per_ip, self._per_token = per_ip, per_token
         self._commit_timeout_s, self._longest_ttl_ms = commit_timeout_s, longest_ttl_ms
-        self._observe = observe
+        self.observe = observe
 
     async def receive(self, knock: Knock) -> Answer:
         """Answer one alert. Never raises for bad input: every fault has its answer."""
@@ -70,7 +70,7 @@ class Ingest:
             answer = await self._decide(knock, token, alert)
         except KakehashiError as e:
             answer = refusal(e)
-        self._observe(knock, alert, answer)
+        self.observe(knock, alert, answer)
         return answer
 
     def _admit(self, knock: Knock) -> tuple[TokenRow, Alert]:

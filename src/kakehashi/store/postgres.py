@@ -210,11 +210,16 @@ class PostgresStore:
         return await self._fetch(*queries.listing(table, where, limit, newest_first=newest_first))
 
     async def put_config(self, row: ConfigRow, audit: AuditRow) -> None:
+        await self.put_configs([(row, audit)])
+
+    async def put_configs(self, rows: Sequence[tuple[ConfigRow, AuditRow]]) -> None:
         async def write(t: _Transaction) -> None:
-            await t.audit([audit])  # takes the chain's lock first: two writers of one version come one after the other
-            newest = await t.connection.fetchval(numbered(queries.NEWEST_VERSION), row.kind, row.name)
-            queries.check_version(row, newest)
-            await t.connection.execute(numbered(queries.PUT_CONFIG), *queries.config_params(row))
+            # takes the chain's lock first: two writers of one version come one after the other
+            await t.audit([audit for _, audit in rows])
+            for row, _ in rows:
+                newest = await t.connection.fetchval(numbered(queries.NEWEST_VERSION), row.kind, row.name)
+                queries.check_version(row, newest)
+                await t.connection.execute(numbered(queries.PUT_CONFIG), *queries.config_params(row))
 
         await self._submit(write)
 

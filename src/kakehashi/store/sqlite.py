@@ -222,11 +222,15 @@ class SqliteStore:
         return await self._fetch(*queries.listing(table, where, limit, newest_first=newest_first))
 
     async def put_config(self, row: ConfigRow, audit: AuditRow) -> None:
+        await self.put_configs([(row, audit)])
+
+    async def put_configs(self, rows: Sequence[tuple[ConfigRow, AuditRow]]) -> None:
         def write(t: _Transaction) -> None:
-            newest = t.connection.execute(queries.NEWEST_VERSION, (row.kind, row.name)).fetchone()[0]
-            queries.check_version(row, newest)
-            t.connection.execute(queries.PUT_CONFIG, queries.config_params(row))
-            t.audit([audit])
+            for row, _ in rows:
+                newest = t.connection.execute(queries.NEWEST_VERSION, (row.kind, row.name)).fetchone()[0]
+                queries.check_version(row, newest)
+                t.connection.execute(queries.PUT_CONFIG, queries.config_params(row))
+            t.audit([audit for _, audit in rows])
 
         await self._submit(write)
 
