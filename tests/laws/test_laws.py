@@ -9,21 +9,18 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
+from replay import kept, replayed
 from room import ACCOUNT, ROUTE, Room, a_room, filled, plain_route, room, standing
 
 from kakehashi.domain.codes import CODES
 from kakehashi.domain.errors import Rejected
-from kakehashi.domain.messages import Recorded
-from kakehashi.domain.orders import TRANSITIONS, Fill, Happening, Order, State
-from kakehashi.domain.views import RouteMemory
-from kakehashi.engine.engine import Engine
+from kakehashi.domain.orders import TRANSITIONS, Happening, State
 from kakehashi.ports import Commit
 from kakehashi.services import desk
 
@@ -255,38 +252,11 @@ async def test_law_8_replaying_the_journal_rebuilds_the_same_rows(tmp_path: Path
     async with a_room(tmp_path, tokens) as room:
         await _second_half(room)
         settings = room.hub.trader.engine.settings
-        lines = [e for _, e in await room.store.journal(owner="hub", limit=100_000)]
-        want_orders = await _decoded(room, "orders", Order)
-        want_fills = await _decoded(room, "fills", Fill)
-        states = {r["key"]: r["body"] for r in await room.store.rows("states", limit=10_000)}
-        want_memories = {
-            key.removeprefix("memory|"): msgspec.json.decode(body, type=RouteMemory)
-            for key, body in states.items()
-            if key.startswith("memory|")
-        }
-        want_signals = {s["id"]: (s["status"], s["code"]) for s in await room.signals()}
-
-    engine = Engine(settings)
-    orders: dict[str, Order] = {}
-    fills: dict[str, Fill] = {}
-    memories: dict[str, RouteMemory] = {}
-    signals: dict[str, tuple[str, str]] = {}
-    for line in lines:
-        recorded = msgspec.json.decode(line.body, type=Recorded)
-        done = engine.process(recorded.event, views=recorded.views)
-        orders |= done.orders
-        fills |= done.fills
-        memories |= done.memories
-        if done.heard is not None:
-            signals[done.heard.signal.id] = (done.heard.status, done.heard.code)
-
-    assert {State.FILLED, State.EXPIRED, State.CANCELLED} <= {o.state for o in want_orders.values()}
-    assert orders == want_orders
-    assert fills == want_fills
-    assert len(want_fills) >= 4
-    assert memories == want_memories
-    assert memories
-    assert signals == want_signals
+        want, found = await kept(room.store), await replayed(room.store, settings)
+    assert {State.FILLED, State.EXPIRED, State.CANCELLED} <= {o.state for o in want.orders.values()}
+    assert len(want.fills) >= 4
+    assert want.memories
+    assert found == want
 
 
 async def _first_half(room: Room) -> None:
@@ -319,11 +289,6 @@ async def _second_half(room: Room) -> None:
     await desk.kill(room.store, on=True, scope="*", by="test", at=room.clock.now_ms())
     await until(lambda: bool(room.hub.trader.engine.kills))
     await room.alert("LONG", "a7")
-
-
-async def _decoded(room: Room, table: str, kind: type[Any]) -> dict[str, Any]:
-    rows = await room.store.rows(table, limit=100_000)
-    return {r["id"]: msgspec.json.decode(r["body"], type=kind) for r in rows}
 
 
 # -- 10. one trace
