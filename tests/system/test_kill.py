@@ -7,6 +7,7 @@ Killed are processes; a power cut of the machine is not simulated.
 import asyncio
 import contextlib
 import itertools
+import os
 import random
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -28,6 +29,7 @@ from kakehashi.engine.engine import EngineSettings
 from kakehashi.store.open import open_store
 
 MAX_ATTEMPTS, RATE_PER_S = 50, 25
+SOAK_KILLS = int(os.environ.get("KK_SOAK_KILLS", "200"))
 POINTS = ("after_begin", "after_orders", "before_commit", "after_commit")
 ALERT, LEASE, RESULT = KINDS = ("SignalReceived", "DeliveriesLeased", "OrderReported")
 """What a commit makes durable: an alert before its 200, a lease before its delivery, a result before its ack."""
@@ -183,19 +185,19 @@ async def test_what_an_ea_without_memory_took_to_its_grave_is_a_dead_letter_and_
 
 
 @pytest.mark.soak
-async def test_two_hundred_kills_of_the_hub_lose_no_alert_and_double_no_order(tmp_path: Path) -> None:
+async def test_hundreds_of_kills_of_the_hub_lose_no_alert_and_double_no_order(tmp_path: Path) -> None:
     async with under_load(tmp_path) as (world, sender):
-        await killed_again_and_again(world, [HUB], 200, seed=200)
+        await killed_again_and_again(world, [HUB], SOAK_KILLS, seed=200)
         seen = await judged(world, sender)
-    assert seen["acknowledged"] > 3_000
+    assert seen["acknowledged"] > 15 * SOAK_KILLS
     assert seen["resent"] > 0
     assert seen["doubtful"] == []
 
 
 @pytest.mark.soak
-async def test_two_hundred_kills_of_everybody_double_no_order(tmp_path: Path) -> None:
+async def test_hundreds_of_kills_of_everybody_double_no_order(tmp_path: Path) -> None:
     async with under_load(tmp_path) as (world, sender):
-        await killed_again_and_again(world, (HUB, *EVERYBODY), 200, seed=201)
+        await killed_again_and_again(world, (HUB, *EVERYBODY), SOAK_KILLS, seed=201)
         seen = await judged(world, sender)
-    assert seen["states"]["FILLED"] > 1_000
+    assert seen["states"]["FILLED"] > 3 * SOAK_KILLS
     assert seen["doubtful"] == []

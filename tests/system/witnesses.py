@@ -17,7 +17,7 @@ DOUBTFUL = {"UNKNOWN", "DEAD"}
 """States that say that a person has to look."""
 UNTOLD = DOUBTFUL | {"TAKEN"}
 """States that do not claim to know what was executed."""
-EXIT_EVERY, PART_EVERY = 50, 20
+EXIT_EVERY, PART_EVERY = 120, 40
 
 
 def word(number: int) -> str:
