@@ -23,6 +23,7 @@ from kakehashi.domain.errors import Rejected
 from kakehashi.domain.orders import TRANSITIONS, Happening, State
 from kakehashi.ports import Commit
 from kakehashi.services import desk
+from kakehashi.store.postgres import PostgresStore
 
 __all__ = ["room"]
 
@@ -96,6 +97,21 @@ async def test_law_1_the_answer_waits_for_the_commit(room: Room, monkeypatch: py
     assert not sending.done()
     gate.set()
     assert (await sending).status_code == 200
+
+
+async def test_law_1_a_commit_of_either_store_waits_for_the_disk(room: Room, postgres_database: str) -> None:
+    """No test can cut the power; so the settings that make COMMIT wait are read where the writer has them."""
+    asked = {
+        name: room.store._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    }
+    assert asked == {"journal_mode": "wal", "synchronous": 2}
+    store = PostgresStore(postgres_database)
+    await store.open()
+    try:
+        source = "SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'"
+        assert tuple(await store._writer.fetchrow(source)) == ("on", "client"), "a server's default may be off"
+    finally:
+        await store.close()
 
 
 # -- 2. one owner
