@@ -202,17 +202,19 @@ async def test_law_5_ids_and_magics_never_repeat_also_after_a_restart(tmp_path: 
 
 async def test_law_6_the_kill_switch_stops_entries_survives_a_restart_and_lets_exits_pass(tmp_path: Path) -> None:
     async with a_room(tmp_path) as first:
+        (leaving,) = await first.ordered("CLOSE", "a0", symbol="USDJPY")
         (waiting,) = await first.ordered("LONG", "a1")
         await desk.kill(first.store, on=True, scope="*", by="test", at=first.clock.now_ms())
         await until(lambda: bool(first.hub.trader.engine.kills), within_s=1)
         kept = await first.order(waiting)
         assert (kept.state, kept.code) == (State.CANCELLED, "KILLED")
+        assert (await first.order(leaving)).state is State.QUEUED
         tokens = first.tokens
     async with a_room(tmp_path, tokens) as second:
         answer = (await second.alert("LONG", "a2")).json()
         assert (answer["status"], answer["code"]) == ("refused", "KILLED")
         (close,) = await second.ordered("CLOSE", "a3")
-        assert [i["key"] for i in await second.poll()] == [close]
+        assert [i["key"] for i in await second.poll()] == [leaving, close]
 
 
 async def test_law_6_an_exit_passes_every_rail_but_never_the_duplicate_check(tmp_path: Path) -> None:
