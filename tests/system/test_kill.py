@@ -29,6 +29,8 @@ from kakehashi.engine.engine import EngineSettings
 from kakehashi.store.open import open_store
 
 MAX_ATTEMPTS, RATE_PER_S = 50, 25
+PATIENT = pytest.mark.timeout(240)
+"""Dozens of process starts: half a minute on an idle machine, several times that on a busy one."""
 SOAK_KILLS = int(os.environ.get("KK_SOAK_KILLS", "200"))
 POINTS = ("after_begin", "after_orders", "before_commit", "after_commit")
 ALERT, LEASE, RESULT = KINDS = ("SignalReceived", "DeliveriesLeased", "OrderReported")
@@ -139,6 +141,7 @@ async def crashes_lose_and_double_nothing(folder: Path, store_url: str | None, c
     assert seen["doubtful"] == []
 
 
+@PATIENT
 async def test_a_hub_that_dies_around_a_commit_loses_and_doubles_nothing(tmp_path: Path, store_url: str | None) -> None:
     early = [("after_begin", RESULT, 1), ("after_orders", ALERT, 1), ("before_commit", LEASE, 2)]
     late = [("after_commit", kind, 1) for kind in KINDS]
@@ -156,6 +159,7 @@ async def test_a_hub_that_dies_at_every_point_of_many_commits_loses_and_doubles_
 # -- at random instants
 
 
+@PATIENT
 async def test_a_hub_killed_at_random_loses_no_alert_and_doubles_no_order(tmp_path: Path) -> None:
     async with under_load(tmp_path) as (world, sender):
         await killed_again_and_again(world, [HUB], 5, seed=20)
@@ -165,6 +169,7 @@ async def test_a_hub_killed_at_random_loses_no_alert_and_doubles_no_order(tmp_pa
     assert seen["doubtful"] == []
 
 
+@PATIENT
 async def test_ea_and_broker_killed_alone_and_with_the_hub_double_no_order(tmp_path: Path) -> None:
     async with under_load(tmp_path) as (world, sender):
         await killed_again_and_again(world, EVERYBODY, len(EVERYBODY), seed=21, longest_s=1.0)
@@ -173,6 +178,7 @@ async def test_ea_and_broker_killed_alone_and_with_the_hub_double_no_order(tmp_p
     assert seen["doubtful"] == []
 
 
+@PATIENT
 async def test_what_an_ea_without_memory_took_to_its_grave_is_a_dead_letter_and_no_second_order(tmp_path: Path) -> None:
     async with under_load(tmp_path, ea_options=("--legacy", "--die-after-poll", "5")) as (world, sender):
         await asyncio.to_thread(world.wait_for_end, "ea")

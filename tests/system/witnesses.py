@@ -49,7 +49,7 @@ class Sender:
         """No new alert; those on their way arrive."""
         self._stop.set()
         assert self._running is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._running
 
     def cancel(self) -> None:
@@ -82,7 +82,7 @@ class Sender:
         raise AssertionError(f"alert n{number} was never taken: {dict(self.other)}")
 
 
-async def settled(world: World, *, within_s: float = 40) -> list[dict[str, Any]]:
+async def settled(world: World, *, within_s: float = 90) -> list[dict[str, Any]]:
     """The orders, once each has come to an end."""
     orders: list[dict[str, Any]] = []
     try:

@@ -117,12 +117,12 @@ class World(AbstractContextManager["World"]):
 
     def wait_for_end(self, name: str) -> None:
         """Until a process has ended by itself."""
-        self.running.pop(name).wait(20)
+        self.running.pop(name).wait(60)
 
     def wait_for_hub(self) -> None:
         self._wait(self._ready, "hub")
 
-    def wait_for_crash(self, within_s: float = 20.0) -> None:
+    def wait_for_crash(self, within_s: float = 60.0) -> None:
         """Until the hub has killed itself."""
         child = self.running.pop("hub")
         try:
@@ -161,7 +161,7 @@ class World(AbstractContextManager["World"]):
         except httpx.HTTPError:
             return False
 
-    def _wait(self, holds: Callable[[], bool], name: str, within_s: float = 20.0) -> None:
+    def _wait(self, holds: Callable[[], bool], name: str, within_s: float = 60.0) -> None:
         child, until = self.running[name], time.monotonic() + within_s
         while not holds():
             if child.poll() is not None or time.monotonic() > until:
