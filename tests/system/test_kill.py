@@ -98,7 +98,7 @@ async def crashed_at_each(world: World, crashes: Sequence[Crash]) -> None:
     await asyncio.to_thread(world.kill, "hub")
     for number, crash in enumerate(crashes, 1):
         world.start_crashing_hub(*crash)
-        await asyncio.to_thread(world.wait_for_crash)
+        await asyncio.to_thread(world.wait_for_crash, "hub")
         show_progress(number, len(crashes))
     await asyncio.to_thread(world.start_hub)
 
@@ -154,6 +154,19 @@ async def test_a_hub_that_dies_at_every_point_of_many_commits_loses_and_doubles_
 ) -> None:
     every = [(point, kind, nth) for nth in (1, 2, 3, 5, 8) for point in POINTS for kind in KINDS]
     await crashes_lose_and_double_nothing(tmp_path, store_url, every)
+
+
+@PATIENT
+async def test_a_deal_whose_answer_the_ea_never_got_is_found_and_not_made_again(tmp_path: Path) -> None:
+    async with under_load(tmp_path) as (world, sender):
+        await asyncio.to_thread(world.kill, "broker")
+        for point in ("after_ledger", "after_books"):
+            world.start_crashing_broker(point, 7)
+            await asyncio.to_thread(world.wait_for_crash, "broker")
+        await asyncio.to_thread(world.start_broker)
+        seen = await judged(world, sender)
+    assert seen["states"]["FILLED"] > 10
+    assert seen["doubtful"] == []
 
 
 # -- at random instants

@@ -24,6 +24,7 @@ from kakehashi.store.open import open_store
 
 KAKEHASHI = (sys.executable, "-m", "kakehashi")
 CRASHING_HUB = (sys.executable, str(Path(__file__).with_name("crashing_hub.py")))
+CRASHING_BROKER = (sys.executable, str(Path(__file__).with_name("crashing_broker.py")))
 
 
 class World(AbstractContextManager["World"]):
@@ -68,11 +69,18 @@ class World(AbstractContextManager["World"]):
                 child.wait(5)
         self._listening.close()
 
-    def start_broker(self, *, seed: int = 1) -> None:
-        where = ("--socket", str(self._broker_socket), "--ledger", str(self.ledger_file), "--seed", str(seed))
-        self._commands["broker"] = (*KAKEHASHI, "run", "broker", *where)
+    def start_broker(self) -> None:
+        self._commands["broker"] = (*KAKEHASHI, "run", "broker", *self._books())
         self.restart("broker")
         self._wait(self._broker_socket.exists, "broker")
+
+    def start_crashing_broker(self, point: str, nth: int) -> None:
+        """A broker that kills itself at ``point`` of its ``nth`` deal."""
+        self._commands["broker"] = (*CRASHING_BROKER, point, str(nth), *self._books())
+        self.restart("broker")
+
+    def _books(self) -> tuple[str, ...]:
+        return ("--socket", str(self._broker_socket), "--ledger", str(self.ledger_file), "--seed", "1")
 
     def start_hub(self, *, wait: bool = True) -> None:
         self._commands["hub"] = (*KAKEHASHI, "run", "hub", "--fd", str(self._listening.fileno()))
@@ -122,16 +130,16 @@ class World(AbstractContextManager["World"]):
     def wait_for_hub(self) -> None:
         self._wait(self._ready, "hub")
 
-    def wait_for_crash(self, within_s: float = 60.0) -> None:
-        """Until the hub has killed itself."""
-        child = self.running.pop("hub")
+    def wait_for_crash(self, name: str, within_s: float = 60.0) -> None:
+        """Until the process has killed itself."""
+        child = self.running.pop(name)
         try:
             code = child.wait(within_s)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait(5)
-            raise AssertionError(f"the hub never came to its crash point\n{self.log('hub')}") from None
-        assert code == -signal.SIGKILL, f"the hub ended otherwise ({code})\n{self.log('hub')}"
+            raise AssertionError(f"{name} never came to its crash point\n{self.logs()}") from None
+        assert code == -signal.SIGKILL, f"{name} ended otherwise ({code})\n{self.logs()}"
 
     def ledger(self) -> list[dict[str, Any]]:
         """Every deal the broker has accepted, oldest first."""
