@@ -57,7 +57,10 @@ class Sender:
             self._running.cancel()
 
     async def _run(self) -> None:
-        async with httpx.AsyncClient(timeout=10) as http, asyncio.TaskGroup() as sending:
+        async with (
+            httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=None)) as http,
+            asyncio.TaskGroup() as sending,
+        ):
             number = 0
             while not self._stop.is_set():
                 number += 1
@@ -66,7 +69,7 @@ class Sender:
 
     async def _deliver(self, http: httpx.AsyncClient, number: int) -> None:
         body = {"signal": self.word(number), "symbol": "EURUSD", "timeframe": "5", "id": f"n{number}"}
-        for _ in range(40):
+        for _ in range(400):  # on a busy machine a hub may take seconds to come back, many times over
             try:
                 answer = await http.post(self.url, json=body)
             except httpx.HTTPError:
