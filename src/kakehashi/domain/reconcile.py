@@ -3,6 +3,8 @@
 from collections.abc import Container, Iterable
 from decimal import Decimal
 
+import msgspec
+
 from kakehashi.domain.messages import AccountReport, Deal, OrderReported
 from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.values import ZERO, Millis
@@ -23,7 +25,8 @@ def evidence(
     """What a position report proves about orders whose outcome is not known.
 
     An entry is proven by a deal or a position with its magic; for an executor that does not write magics, by the one new
-    position that fits (two candidates prove nothing). An exit is proven when the position it named is gone.
+    position that fits (two candidates prove nothing). An exit is proven when the position it named is gone; a deal with
+    the magic of another order of ours is that order's.
 
     :param orders: orders of the account that have not ended, oldest first
     :param before: positions of the report before this one, by identifier
@@ -42,7 +45,7 @@ def evidence(
                 order, now, before, claimed, ours, report.at
             )
         else:
-            proof = _exit(order, now, before, fresh_deals, report.at)
+            proof = _exit(order, now, before, fresh_deals, ours, report.at)
         if proof is not None:
             claimed.add(proof.ticket)
             found.append(proof)
@@ -96,16 +99,21 @@ def _exit(
     now: dict[str, BrokerPosition],
     before: dict[str, BrokerPosition],
     deals: tuple[Deal, ...],
+    ours: frozenset[int],
     at: Millis,
 ) -> OrderReported | None:
     if not order.target or order.op not in (Op.CLOSE, Op.CLOSE_PARTIAL):
         return None
-    outs = [d for d in deals if d.position == order.target and d.entry != "IN"]
+    closing = [d for d in deals if d.position == order.target and d.entry != "IN"]
+    outs = [d for d in closing if d.magic == order.magic or d.magic not in ours]  # not every executor writes magics
     volume = sum((d.volume for d in outs), ZERO)
     price = sum((d.volume * d.price for d in outs), ZERO) / volume if volume else None
     if order.target not in now:
         gone = before.get(order.target)
-        closed = volume or (gone.volume if gone is not None else order.expect_vol or ZERO)
+        if not volume and (closing or gone is None):  # its aim is met, by somebody else: a fill would be booked twice
+            nothing = _filled(order, ZERO, None, order.target, at, "the position it named was closed by other means")
+            return msgspec.structs.replace(nothing, happening=Happening.DONE)
+        closed = volume if volume or gone is None else gone.volume
         return _filled(order, closed, price, order.target, at, "the position it named is gone")
     if order.op is Op.CLOSE_PARTIAL and volume:
         return _filled(order, volume, price, order.target, at, "a deal closed a part of the position it named")

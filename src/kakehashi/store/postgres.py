@@ -48,8 +48,9 @@ class _Job(msgspec.Struct):
 class _Transaction:
     """What the committer has in hand inside one transaction. Upserts are gathered and written together."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, crash_point: Callable[[str], None]) -> None:
         self.connection = connection
+        self._crash_point = crash_point
         self._pending: dict[str, list[Params]] = {}
         self._epochs: dict[str, tuple[int | None, str]] = {}
         self._head: queries.AuditHead | None = None
@@ -82,6 +83,7 @@ class _Transaction:
                 await self._take_keys(clean)
             else:
                 await self.connection.executemany(numbered(UPSERTS[table].many(1)), clean)
+            self._crash_point(f"after_{table}")
 
     async def _take_keys(self, rows: list[Params]) -> None:
         taken = await self.connection.fetch(_IDEM, *map(list, zip(*rows, strict=True)))
@@ -113,7 +115,8 @@ class PostgresStore:
     not answer in time, waiters get OutcomeUnknown (``STORE_OUTCOME_UNKNOWN``, law 4).
 
     :param timeout_s: for each round of writing or reading
-    :ivar crash_point: called with ``before_commit`` and ``after_commit``, for crash tests
+    :ivar crash_point: for crash tests: called with ``after_begin``, ``after_<table>`` for each table written
+        (``after_orders``: the journal is not yet), ``before_commit`` and ``after_commit``
     """
 
     def __init__(self, url: str, *, timeout_s: float = 10.0, max_waiting: int = 10_000) -> None:
@@ -333,6 +336,7 @@ class PostgresStore:
                 await self._ready()
                 transaction = self._writer.transaction()
                 await transaction.start()
+                self.crash_point("after_begin")
                 try:
                     await apply(jobs)
                 except _GUILT:
@@ -369,7 +373,7 @@ class PostgresStore:
         return bool(status == "committed")
 
     async def _apply_together(self, jobs: list[_Job]) -> None:
-        transaction = _Transaction(self._writer)
+        transaction = _Transaction(self._writer, self.crash_point)
         for job in jobs:
             job.result = await job.apply(transaction)
         await transaction.flush()
@@ -378,7 +382,7 @@ class PostgresStore:
         for job in jobs:
             try:
                 async with self._writer.transaction():
-                    transaction = _Transaction(self._writer)
+                    transaction = _Transaction(self._writer, self.crash_point)
                     job.result = await job.apply(transaction)
                     await transaction.flush()
             except _GUILT as e:

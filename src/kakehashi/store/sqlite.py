@@ -58,8 +58,9 @@ class _Job(Generic[T]):
 class _Transaction:
     """What the writer has in hand between BEGIN and COMMIT. Upserts are gathered and written together."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, crash_point: Callable[[str], None]) -> None:
         self.connection = connection
+        self._crash_point = crash_point
         self._pending: dict[str, list[Params]] = {}
         self._epochs: dict[str, tuple[int | None, str]] = {}
         self._head: queries.AuditHead | None = None
@@ -92,6 +93,7 @@ class _Transaction:
                 done = self.connection.execute(UPSERTS[table].many(size), params)
                 if table == "idem" and done.rowcount < size:
                     raise self._duplicate(part)
+            self._crash_point(f"after_{table}")
 
     def _fence(self, ownership: Ownership) -> None:
         """Law 2: whoever was replaced writes nothing more."""
@@ -130,7 +132,8 @@ class SqliteStore:
     :param path: the database file; its directory must exist
     :param busy_timeout_s: how long to wait for another process's write before Unavailable
     :param max_waiting: commits that may wait; more are refused with Unavailable
-    :ivar crash_point: called on the writer thread with ``before_commit`` and ``after_commit``, for crash tests
+    :ivar crash_point: for crash tests: called on the writer thread with ``after_begin``, ``after_<table>`` for each
+        table written (``after_orders``: the journal is not yet), ``before_commit`` and ``after_commit``
     """
 
     def __init__(self, path: str, *, busy_timeout_s: float = 5.0, max_waiting: int = 10_000) -> None:
@@ -395,6 +398,7 @@ class SqliteStore:
     def _transact(self, jobs: list[_Job[Any]], apply: Callable[[list[_Job[Any]]], None]) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
+            self.crash_point("after_begin")
             apply(jobs)
             self.crash_point("before_commit")
             self._writer.execute("COMMIT")
@@ -405,7 +409,7 @@ class SqliteStore:
         self.crash_point("after_commit")
 
     def _apply_together(self, jobs: list[_Job[Any]]) -> None:
-        transaction = _Transaction(self._writer)
+        transaction = _Transaction(self._writer, self.crash_point)
         for job in jobs:
             job.result = job.apply(transaction)
         transaction.flush()
@@ -414,7 +418,7 @@ class SqliteStore:
         for job in jobs:
             self._writer.execute("SAVEPOINT job")
             try:
-                transaction = _Transaction(self._writer)
+                transaction = _Transaction(self._writer, self.crash_point)
                 job.result = job.apply(transaction)
                 transaction.flush()
             except (*_GUILT, *_BAD_VALUE) as e:

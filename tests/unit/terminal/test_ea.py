@@ -1,9 +1,10 @@
 """The mock EA against a hub of three routes and a broker in the same process."""
 
 import asyncio
+import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,14 @@ class World:
         self.acks: list[dict[str, Any]] = []
         self.reports: list[dict[str, Any]] = []
         self.ack_status = 200
+        self.eas: list[MockEa] = []
         self.config: dict[str, Any] = {"journal": folder / "ea.journal"} | config
 
     def ea(self, **config: Any) -> MockEa:
         fields = {"base_url": "http://hub", "token": "t", "account": "a", "socket": "-"} | self.config | config
-        return MockEa(EaConfig(**fields), self.broker, httpx.AsyncClient(transport=httpx.MockTransport(self._hub)))
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self._hub))
+        self.eas.append(MockEa(EaConfig(**fields), self.broker, http))
+        return self.eas[-1]
 
     def _hub(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer t"
@@ -91,13 +95,20 @@ def item(number: int, action: str, **fields: Any) -> dict[str, Any]:
     return defaults | {"volume": 0.1 if op == "OPEN" else None, "attempt": 1, "expires_at": FAR} | fields
 
 
-def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(scene())
+@contextlib.asynccontextmanager
+async def a_world(folder: Path, **config: Any) -> AsyncIterator[World]:
+    """A world whose files are closed at the end."""
+    world = World(folder, **config)
+    try:
+        yield world
+    finally:
+        for ea in world.eas:
+            ea.close()
+        world.ledger.close()
 
 
-def test_a_command_is_executed_acknowledged_and_reported(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_a_command_is_executed_acknowledged_and_reported(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         ea = world.ea()
         await ea.login()
         world.items = [item(1, "BUY", side="BUY", sl=1.05, tp=1.2)]
@@ -114,12 +125,9 @@ def test_a_command_is_executed_acknowledged_and_reported(tmp_path: Path) -> None
         await ea.report()
         assert world.reports[1]["deals"] == []
 
-    run(scene)
 
-
-def test_an_ea_that_dies_after_the_order_finds_it_by_magic(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_an_ea_that_dies_after_the_order_finds_it_by_magic(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         ea = world.ea(die_after_send=1)
         await ea.login()
         world.items = [item(1, "BUY", side="BUY")]
@@ -131,12 +139,9 @@ def test_an_ea_that_dies_after_the_order_finds_it_by_magic(tmp_path: Path) -> No
         assert len(world.deals()) == 1
         assert world.results()["k1"]["status"] == "filled"
 
-    run(scene)
 
-
-def test_a_lost_answer_is_looked_up_and_not_repeated(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_a_lost_answer_is_looked_up_and_not_repeated(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         ea = world.ea()
         await ea.login()
         world.broker.lose_answers = 1
@@ -147,12 +152,9 @@ def test_a_lost_answer_is_looked_up_and_not_repeated(tmp_path: Path) -> None:
         await ea.turn()
         assert (len(world.deals()), world.results()["k1"]["status"]) == (1, "filled")
 
-    run(scene)
 
-
-def test_an_ea_without_journal_looks_up_a_second_attempt(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path, journal=None)
+async def test_an_ea_without_journal_looks_up_a_second_attempt(tmp_path: Path) -> None:
+    async with a_world(tmp_path, journal=None) as world:
         ea = world.ea()
         await ea.login()
         world.items = [item(1, "SELL", side="SELL")]
@@ -162,12 +164,9 @@ def test_an_ea_without_journal_looks_up_a_second_attempt(tmp_path: Path) -> None
         assert "caps" not in world.polls[0]
         assert len(world.deals()) == 1
 
-    run(scene)
 
-
-def test_a_legacy_ea_has_no_memory_and_acknowledges_keys_only(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path, legacy=True)
+async def test_a_legacy_ea_has_no_memory_and_acknowledges_keys_only(tmp_path: Path) -> None:
+    async with a_world(tmp_path, legacy=True) as world:
         ea = world.ea()
         await ea.login()
         world.items = [item(1, "BUY", side="BUY"), item(2, "BUY", side="BUY", symbol="NOPE")]
@@ -176,12 +175,9 @@ def test_a_legacy_ea_has_no_memory_and_acknowledges_keys_only(tmp_path: Path) ->
         assert world.acks[0] == {"keys": ["k1", "k2"]}
         assert (len(world.deals()), world.reports) == (2, [])
 
-    run(scene)
 
-
-def test_a_command_refused_once_stays_refused_when_delivered_again(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_a_command_refused_once_stays_refused_when_delivered_again(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         await world.ea().login()
         world.items = [item(1, "BUY", side="BUY")]
         await world.ea(reject=10019).turn()
@@ -189,12 +185,9 @@ def test_a_command_refused_once_stays_refused_when_delivered_again(tmp_path: Pat
         assert not world.core.books["a"].deals
         assert [ack["results"][0]["retcode"] for ack in world.acks] == [10019, 10019]
 
-    run(scene)
 
-
-def test_an_expired_entry_is_not_begun(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_an_expired_entry_is_not_begun(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         ea = world.ea()
         await ea.login()
         world.items = [item(1, "BUY", side="BUY", expires_at=1)]
@@ -202,12 +195,9 @@ def test_an_expired_entry_is_not_begun(tmp_path: Path) -> None:
         assert not world.core.books["a"].deals
         assert world.results()["k1"]["message"].startswith("EXPIRED")
 
-    run(scene)
 
-
-def test_an_exit_without_ticket_closes_our_side_and_nothing_younger_or_foreign(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_an_exit_without_ticket_closes_our_side_and_nothing_younger_or_foreign(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         ea = world.ea()
         await ea.login()
         manual = Request(action=TradeAction.DEAL, symbol="EURUSD", type=OrderType.BUY, volume=Decimal("0.5"))
@@ -221,12 +211,9 @@ def test_an_exit_without_ticket_closes_our_side_and_nothing_younger_or_foreign(t
         assert [(p.magic, p.time) for p in left] == [(0, AT), (PREFIX | 8, AT + 10)]
         assert world.results()["k9"]["volume"] == "0.2"
 
-    run(scene)
 
-
-def test_a_close_takes_no_more_than_expected_and_a_half_close_half(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path, margin_mode=MarginMode.NETTING)
+async def test_a_close_takes_no_more_than_expected_and_a_half_close_half(tmp_path: Path) -> None:
+    async with a_world(tmp_path, margin_mode=MarginMode.NETTING) as world:
         ea = world.ea()
         await ea.login()
         world.items = [item(1, "BUY", side="BUY", volume=0.4)]
@@ -246,12 +233,9 @@ def test_a_close_takes_no_more_than_expected_and_a_half_close_half(tmp_path: Pat
         ]
         assert (told["k5"]["status"], told["k5"]["retcode"]) == ("rejected", 10036)
 
-    run(scene)
 
-
-def test_pending_modify_and_cancel(tmp_path: Path) -> None:
-    async def scene() -> None:
-        world = World(tmp_path)
+async def test_pending_modify_and_cancel(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
         ea = world.ea()
         await ea.login()
         world.items = [item(1, "PENDING", side="BUY", kind="LIMIT", volume=0.1, price=1.01)]
@@ -261,8 +245,6 @@ def test_pending_modify_and_cancel(tmp_path: Path) -> None:
         await ea.turn()
         assert [world.results()[k]["status"] for k in ("k1", "k2", "k3")] == ["placed", "done", "done"]
         assert world.core.books["a"].done[-1].sl == Decimal("1.0")
-
-    run(scene)
 
 
 deliveries = st.lists(
@@ -277,29 +259,25 @@ deliveries = st.lists(
 @given(deliveries, st.sampled_from(MarginMode))
 def test_delivered_many_times_executed_once(history: list[tuple[int, str]], mode: MarginMode) -> None:
     async def scene(folder: Path) -> None:
-        world = World(folder, margin_mode=mode)
-        await world.ea().login()
-        seen: set[int] = set()
-        for number, fault in history:
-            world.items = [item(number, "BUY", side="BUY", attempt=2 if number in seen else 1)]
-            seen.add(number)
-            world.ack_status = 503 if fault == "ack lost" else 200
-            world.broker.lose_answers = int(fault == "answer lost")
-            dies = {"dies after the poll": "die_after_poll", "dies after the order": "die_after_send"}.get(fault)
-            ea = world.ea(**({dies: 1} if dies else {}))
-            try:
-                await ea.turn()
-            except (EaDied, httpx.HTTPStatusError):
-                pass
-            finally:
-                ea.close()
-        entries = [d["magic"] for d in world.deals() if d["entry"] == Entry.IN]
-        assert len(entries) == len(set(entries))
-        world.ack_status, world.broker.lose_answers = 200, 0
-        world.items = [item(n, "BUY", side="BUY", attempt=2) for n in sorted(seen)]
-        await world.ea().turn()
-        assert sorted(d["magic"] for d in world.deals()) == sorted(str(PREFIX | n) for n in seen)
-        assert {world.results()[f"k{n}"]["status"] for n in seen} <= {"filled"}
+        async with a_world(folder, margin_mode=mode) as world:
+            await world.ea().login()
+            seen: set[int] = set()
+            for number, fault in history:
+                world.items = [item(number, "BUY", side="BUY", attempt=2 if number in seen else 1)]
+                seen.add(number)
+                world.ack_status = 503 if fault == "ack lost" else 200
+                world.broker.lose_answers = int(fault == "answer lost")
+                dies = {"dies after the poll": "die_after_poll", "dies after the order": "die_after_send"}.get(fault)
+                ea = world.ea(**({dies: 1} if dies else {}))
+                with contextlib.suppress(EaDied, httpx.HTTPStatusError):
+                    await ea.turn()
+            entries = [d["magic"] for d in world.deals() if d["entry"] == Entry.IN]
+            assert len(entries) == len(set(entries))
+            world.ack_status, world.broker.lose_answers = 200, 0
+            world.items = [item(n, "BUY", side="BUY", attempt=2) for n in sorted(seen)]
+            await world.ea().turn()
+            assert sorted(d["magic"] for d in world.deals()) == sorted(str(PREFIX | n) for n in seen)
+            assert {world.results()[f"k{n}"]["status"] for n in seen} <= {"filled"}
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(scene(Path(folder)))
