@@ -134,7 +134,8 @@ def post(body: bytes, *, token: str = "", path: str = "/webhook/tradingview") ->
 class HealthySender:
     """Sends an entry every 50 ms, each on a connection of its own as TradingView does, and times each answer."""
 
-    def __init__(self, hub: Besieged, *, rate_per_s: float = 20.0) -> None:
+    def __init__(self, hub: Besieged, *, rate_per_s: float = 20.0, name: str = "healthy") -> None:
+        self._name = name
         self._url = f"{hub.world.url}/webhook/tradingview/{hub.tokens['webhook']}"
         self._pause_s = 1 / rate_per_s
         self.answers: list[tuple[int | str, float]] = []
@@ -167,7 +168,7 @@ class HealthySender:
             async with httpx.AsyncClient(timeout=10, verify=False) as http:
                 began = time.monotonic()
                 answer = await http.post(
-                    self._url, json={"signal": word, "symbol": "EURUSD", "id": f"healthy-{number}"}
+                    self._url, json={"signal": word, "symbol": "EURUSD", "id": f"{self._name}-{number}"}
                 )
             status = answer.status_code
         except httpx.HTTPError as e:

@@ -231,6 +231,8 @@ class Door(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle  # None where the first request asks for a WebSocket
         if cycle is not None and cycle.response_complete:
             self._rest()
+        elif self.flow.write_paused:  # it asks on without taking the answers to what it asked before
+            self.due = self.loop.time() + self._limits.answer_s
         else:
             self.due = math.inf  # the application is at work; it has limits of its own
 
