@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from kakehashi.domain.errors import OutcomeUnknown, Rejected, Unavailable
+from kakehashi.terminal.accounts import read_world
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core.words import MarginMode, OrderType, Request, Retcode, TradeAction
-from kakehashi.terminal.server import read_accounts
 from kakehashi.terminal.wire import Filter, Login
 
 BUY = Request(action=TradeAction.DEAL, symbol="EURUSD", type=OrderType.BUY, volume=Decimal("0.10"), magic=2**62)
@@ -167,4 +167,4 @@ def test_an_unknown_field_in_the_accounts_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "accounts.toml"
     file.write_text('[[account]]\naccount = "a"\nlevrage = 5\n')
     with pytest.raises(ValueError, match="levrage"):
-        read_accounts(file)
+        read_world(file)

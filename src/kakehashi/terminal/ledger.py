@@ -4,17 +4,24 @@ Two append-only files of JSON lines. ``<ledger>.books`` gets the account's new s
 both are flushed before the request is answered. There is no fsync: the page cache survives a kill -9 of the process,
 and a power cut of the machine ends the simulated world anyway. A line torn by a kill was never answered, and is cut
 off at the next start; deals that are in the books but not yet in the ledger are appended to it.
+
+The books say again with each change what stands, so they are compacted: one line for each account, with its whole
+history, goes to ``<ledger>.books.new``, which then takes the old file's place in one step. A kill leaves the one or
+the other, and both say the same.
 """
 
+import os
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.words import AccountSpec, Deal, Entry, Order, Position, Reason, Side
+
+_COMPACT_AT: Final = 8 * 1024 * 1024
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +47,10 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One account after a change; ``deals`` and ``done`` are only what is new since its last line."""
+    """One account after a change; ``deals`` and ``done`` are only what is new since its last line.
+
+    :ivar at: the broker's time, ms UTC
+    """
 
     spec: AccountSpec
     balance: Decimal
@@ -51,6 +61,7 @@ class BookLine(msgspec.Struct, frozen=True, kw_only=True):
     last_order: int
     last_deal: int
     bids: dict[str, Decimal]
+    at: int = 0
 
 
 def ledger_line(deal: Deal) -> LedgerLine:
@@ -76,43 +87,75 @@ def ledger_line(deal: Deal) -> LedgerLine:
 
 
 class Ledger:
-    """Owned by one broker process; not locked, so give each broker a ledger of its own."""
+    """Owned by one broker process; not locked, so give each broker a ledger of its own.
 
-    def __init__(self, path: Path) -> None:
+    :param compact_at: bytes that the books may grow by, beyond twice what they came to when compacted last
+    :ivar last_at: the broker's time when it last wrote, ms UTC; 0 before that
+    """
+
+    def __init__(self, path: Path, *, compact_at: int = _COMPACT_AT) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._books_path = path.with_name(path.name + ".books")
+        self._compact_at = compact_at
         self._encode = msgspec.json.Encoder().encode
-        self._kept = _whole_lines(self._books_path)
+        decode = msgspec.json.Decoder(BookLine).decode
+        self._kept = [decode(line) for line in _whole_lines(self._books_path)]
+        self.last_at = max((line.at for line in self._kept), default=0)
         written = [msgspec.json.decode(line, type=LedgerLine) for line in _whole_lines(path)]
         self._last_written = max((line.deal for line in written), default=0)
         self._deals: BinaryIO = path.open("ab")
         self._books: BinaryIO = self._books_path.open("ab")
+        self._limit = 0
 
     def restore(self, broker: Broker, at: int) -> None:
-        """Bring a fresh broker to where its files end; prices walk on from the last ones kept."""
-        line: BookLine | None = None
-        for raw in self._kept:
-            line = msgspec.json.decode(raw, type=BookLine)
-            _restore_book(broker, line)
+        """Bring a fresh broker to where its files end, and compact them; prices walk on from the last ones kept."""
+        latest: dict[str, BookLine] = {}
+        for line in self._kept:
+            book = broker.books.get(line.spec.account) or broker.open_account(line.spec)
+            for deal in line.deals:
+                book.remember(deal)
+            book.done += line.done
             self._append_deals(line.deals)
+            latest[line.spec.account] = line
+        for account, line in latest.items():
+            broker.books[account].restore(line.balance, line.positions, line.orders)
+        if self._kept:
+            last = self._kept[-1]
+            broker.tickets.last_order, broker.tickets.last_deal = last.last_order, last.last_deal
+            for name, bid in last.bids.items():
+                if name in broker.market.symbols:
+                    broker.market.pin(name, bid, None, at)
+                    broker.market.release(name)
         self._kept = []
-        if line is None:
-            return
-        broker.tickets.last_order, broker.tickets.last_deal = line.last_order, line.last_deal
-        for name, bid in line.bids.items():
-            if name in broker.market.symbols:
-                broker.market.pin(name, bid, None, at)
-                broker.market.release(name)
+        self.compact(broker, at)
 
-    def write(self, broker: Broker) -> None:
+    def write(self, broker: Broker, at: int) -> None:
         """Append every account that changed since the last call. Flushed when this returns."""
+        wrote = False
         for book in broker.books.values():
             if not book.changed:
                 continue
-            self._books.write(self._encode(_book_line(broker, book)) + b"\n")
+            self._books.write(self._encode(_book_line(broker, book, book.fresh_deals, book.fresh_done, at)) + b"\n")
             self._books.flush()
             self._append_deals(book.fresh_deals)
             book.fresh_deals, book.fresh_done, book.changed = [], [], False
+            wrote = True
+        if wrote and self._books.tell() > self._limit:
+            self.compact(broker, at)
+
+    def compact(self, broker: Broker, at: int) -> None:
+        """Rewrite the books as one line for each account. All accounts must be written down."""
+        new = self._books_path.with_name(self._books_path.name + ".new")
+        file = new.open("wb")
+        for book in broker.books.values():
+            file.write(self._encode(_book_line(broker, book, book.deals, book.done, at)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+        self._books.close()  # Windows does not replace an open file
+        file.close()
+        new.replace(self._books_path)
+        self._books = self._books_path.open("ab")
+        self._limit = 2 * self._books.tell() + self._compact_at
 
     def close(self) -> None:
         self._deals.close()
@@ -127,31 +170,19 @@ class Ledger:
         self._last_written = new[-1].ticket
 
 
-def _book_line(broker: Broker, book: Book) -> BookLine:
+def _book_line(broker: Broker, book: Book, deals: list[Deal], done: list[Order], at: int) -> BookLine:
     return BookLine(
         spec=book.spec,
         balance=book.balance,
         positions=list(book.positions.values()),
         orders=list(book.orders.values()),
-        deals=book.fresh_deals,
-        done=book.fresh_done,
+        deals=deals,
+        done=done,
         last_order=broker.tickets.last_order,
         last_deal=broker.tickets.last_deal,
         bids={name: tick.bid for name, tick in broker.market.ticks.items()},
+        at=at,
     )
-
-
-def _restore_book(broker: Broker, line: BookLine) -> None:
-    book = broker.books.get(line.spec.account)
-    if book is None:
-        book = broker.open_account(line.spec)
-    book.balance = line.balance
-    book.positions = {p.ticket: p for p in line.positions}
-    book.orders = {o.ticket: o for o in line.orders}
-    for deal in line.deals:
-        book.remember(deal)
-    book.done += line.done
-    book.changed = False
 
 
 def _whole_lines(path: Path) -> list[bytes]:
