@@ -17,9 +17,9 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from kakehashi.terminal.core.book import Book
+from kakehashi.terminal.core.book import Book, Refused
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.core.words import AccountSpec, Deal, Entry, Order, Position, Reason, Side
+from kakehashi.terminal.core.words import ZERO, AccountSpec, Deal, Entry, Order, Position, Reason, Side
 
 _COMPACT_AT: Final = 8 * 1024 * 1024
 
@@ -49,6 +49,7 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
 class BookLine(msgspec.Struct, frozen=True, kw_only=True):
     """One account after a change; ``deals`` and ``done`` are only what is new since its last line.
 
+    :ivar delta: so are ``positions`` and ``orders``; those that went are in ``closed`` and in ``done``
     :ivar at: the broker's time, ms UTC
     """
 
@@ -62,6 +63,8 @@ class BookLine(msgspec.Struct, frozen=True, kw_only=True):
     last_deal: int
     bids: dict[str, Decimal]
     at: int = 0
+    delta: bool = False
+    closed: list[int] = []
 
 
 def ledger_line(deal: Deal) -> LedgerLine:
@@ -108,17 +111,23 @@ class Ledger:
         self._limit = 0
 
     def restore(self, broker: Broker, at: int) -> None:
-        """Bring a fresh broker to where its files end, and compact them; prices walk on from the last ones kept."""
-        latest: dict[str, BookLine] = {}
+        """Bring a fresh broker to where its files end, and compact them; prices walk on from the last ones kept.
+
+        :raises ValueError: an account stands on a symbol that the broker does not have
+        """
+        standing: dict[str, _Standing] = {}
         for line in self._kept:
             book = broker.books.get(line.spec.account) or broker.open_account(line.spec)
             for deal in line.deals:
                 book.remember(deal)
             book.done += line.done
             self._append_deals(line.deals)
-            latest[line.spec.account] = line
-        for account, line in latest.items():
-            broker.books[account].restore(line.balance, line.positions, line.orders)
+            standing.setdefault(line.spec.account, _Standing()).read(line)
+        for account, found in standing.items():
+            try:
+                broker.books[account].restore(found.balance, found.positions.values(), found.orders.values())
+            except Refused as e:  # the accounts file no longer has the symbol
+                raise ValueError(f"{self._books_path}: {account} stands on it: {e.comment}") from None
         if self._kept:
             last = self._kept[-1]
             broker.tickets.last_order, broker.tickets.last_deal = last.last_order, last.last_deal
@@ -135,10 +144,10 @@ class Ledger:
         for book in broker.books.values():
             if not book.changed:
                 continue
-            self._books.write(self._encode(_book_line(broker, book, book.fresh_deals, book.fresh_done, at)) + b"\n")
+            self._books.write(self._encode(_news(broker, book, at)) + b"\n")
             self._books.flush()
             self._append_deals(book.fresh_deals)
-            book.fresh_deals, book.fresh_done, book.changed = [], [], False
+            book.written()
             wrote = True
         if wrote and self._books.tell() > self._limit:
             self.compact(broker, at)
@@ -148,7 +157,7 @@ class Ledger:
         new = self._books_path.with_name(self._books_path.name + ".new")
         file = new.open("wb")
         for book in broker.books.values():
-            file.write(self._encode(_book_line(broker, book, book.deals, book.done, at)) + b"\n")
+            file.write(self._encode(_whole(broker, book, at)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
         self._books.close()  # Windows does not replace an open file
@@ -170,18 +179,56 @@ class Ledger:
         self._last_written = new[-1].ticket
 
 
-def _book_line(broker: Broker, book: Book, deals: list[Deal], done: list[Order], at: int) -> BookLine:
+class _Standing:
+    """What the lines of one account come to."""
+
+    def __init__(self) -> None:
+        self.balance = ZERO
+        self.positions: dict[int, Position] = {}
+        self.orders: dict[int, Order] = {}
+
+    def read(self, line: BookLine) -> None:
+        self.balance = line.balance
+        if not line.delta:
+            self.positions, self.orders = {}, {}
+        for ticket in line.closed:
+            self.positions.pop(ticket, None)
+        for order in line.done:
+            self.orders.pop(order.ticket, None)
+        self.positions.update((p.ticket, p) for p in line.positions)
+        self.orders.update((o.ticket, o) for o in line.orders)
+
+
+def _whole(broker: Broker, book: Book, at: int) -> BookLine:
     return BookLine(
         spec=book.spec,
         balance=book.balance,
         positions=list(book.positions.values()),
         orders=list(book.orders.values()),
-        deals=deals,
-        done=done,
+        deals=book.deals,
+        done=book.done,
         last_order=broker.tickets.last_order,
         last_deal=broker.tickets.last_deal,
         bids={name: tick.bid for name, tick in broker.market.ticks.items()},
         at=at,
+    )
+
+
+def _news(broker: Broker, book: Book, at: int) -> BookLine:
+    touched = sorted(book.fresh_positions)
+    return BookLine(
+        spec=book.spec,
+        balance=book.balance,
+        positions=[book.positions[n] for n in touched if n in book.positions],
+        orders=[book.orders[n] for n in sorted(book.fresh_orders) if n in book.orders],
+        deals=book.fresh_deals,
+        done=book.fresh_done,
+        last_order=broker.tickets.last_order,
+        last_deal=broker.tickets.last_deal,
+        bids={name: tick.bid for name, tick in broker.market.ticks.items()},
+        at=at,
+        delta=True,
+        closed=[n for n in touched if n not in book.positions],
     )
 
 

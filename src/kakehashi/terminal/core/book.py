@@ -96,7 +96,8 @@ class Book:
     and keep what is derived from them.
 
     :ivar rank: the account's number in what the server watches
-    :ivar fresh_deals: deals since the server last wrote them down; likewise ``fresh_done`` (ended orders)
+    :ivar fresh_deals: deals since the server last wrote them down; likewise ``fresh_done`` (ended orders), and by ticket
+        the positions and resting orders that came, changed or went
     :ivar changed: whether anything worth keeping changed since then
     """
 
@@ -117,6 +118,8 @@ class Book:
         self.done: list[Order] = []
         self.fresh_deals: list[Deal] = []
         self.fresh_done: list[Order] = []
+        self.fresh_positions: set[int] = set()
+        self.fresh_orders: set[int] = set()
         self.changed = True
 
     @property
@@ -140,6 +143,7 @@ class Book:
         if before is not None:
             self._discount(before)
         self.positions[position.ticket] = position
+        self.fresh_positions.add(position.ticket)
         held = self._held.get(position.symbol)
         if held is None:
             held = self._held[position.symbol] = Exposure(self.symbol(position.symbol))
@@ -153,6 +157,7 @@ class Book:
         position = self.positions.pop(ticket, None)
         if position is not None:
             self._discount(position)
+            self.fresh_positions.add(ticket)
             self.changed = True
 
     def _discount(self, position: Position) -> None:
@@ -170,6 +175,7 @@ class Book:
             self._unwatch(before)
         spec = self.symbol(order.symbol)
         self.orders[order.ticket] = order
+        self.fresh_orders.add(order.ticket)
         self._watch.orders.add(spec.name, *_trigger(order, spec), self.rank, order.ticket)
         if order.expiration is not None:
             self._watch.expire(order.expiration, self.rank, order.ticket)
@@ -192,7 +198,13 @@ class Book:
             self.hold(position)
         for order in orders:
             self.rest(order)
-        self.changed = False
+        self.written()
+
+    def written(self) -> None:
+        """All that is fresh has been written down."""
+        self.fresh_deals, self.fresh_done, self.changed = [], [], False
+        self.fresh_positions.clear()
+        self.fresh_orders.clear()
 
     def tick(self, name: str) -> Tick:
         return self.market.ticks[self.symbol(name).name]
@@ -223,14 +235,14 @@ class Book:
 
         Covered lots of a hedging account are margined by ``margin_hedged`` instead of the contract size.
         """
-        total = ZERO
-        for name, (bought, sold) in (self.volumes() if volumes is None else volumes).items():
-            spec = self.symbol(name)
-            units = abs(bought - sold) * spec.contract_size
-            if self.hedging:
-                units += min(bought, sold) * spec.margin_hedged
-            total += self.money(units / self.spec.leverage, spec.base)
-        return total
+        lots = self.volumes() if volumes is None else volumes
+        return sum((self._margin_of(self.symbol(name), both) for name, both in lots.items()), ZERO)
+
+    def _margin_of(self, spec: Symbol, lots: tuple[Decimal, Decimal]) -> Decimal:
+        units = abs(lots[0] - lots[1]) * spec.contract_size
+        if self.hedging:
+            units += min(lots) * spec.margin_hedged
+        return self.money(units / self.spec.leverage, spec.base)
 
     def roughly(self) -> tuple[float, float, float]:
         """Equity, margin, and how far each may be from the exact figure, which rounds every position to the cent.
@@ -238,16 +250,16 @@ class Book:
         It costs what the number of symbols says, not that of positions: cheap enough for every tick.
         """
         equity, margin, currency = float(self.balance), 0.0, self.spec.currency
+        hedging, leverage, rate = self.hedging, self.spec.leverage, self.market.rough_rate
         for held in self._held.values():
-            spec = held.spec
             bought, sold, paid, got, swap = held.rough
-            bid, ask = self.market.floats[spec.name]
+            bid, ask = self.market.floats[held.spec.name]
             worth = (bought * bid - paid + got - sold * ask) * held.contract
-            equity += worth * self.market.rough_rate(spec.profit, currency) + swap
+            equity += worth * rate(held.spec.profit, currency) + swap
             units = abs(bought - sold) * held.contract
-            if self.hedging:
+            if hedging:
                 units += min(bought, sold) * held.hedged
-            margin += units * self.market.rough_rate(spec.base, currency) / self.spec.leverage
+            margin += units * rate(held.spec.base, currency) / leverage
         doubt = (len(self.positions) + len(self._held) + 1) * float(self.spec.cent) + 1e-9 * (abs(equity) + margin)
         return equity, margin, doubt
 
@@ -255,15 +267,16 @@ class Book:
         """
         :raises Refused: NO_MONEY, this order would use more margin than there is equity
         """
-        volumes = self.volumes()
-        before = self.margin(volumes)
-        volumes[symbol] = with_lots(volumes.get(symbol, (ZERO, ZERO)), side, volume)
-        after = self.margin(volumes)
-        needed = after + self.commission(volume)
-        equity, _, doubt = self.roughly()
-        if after <= before or float(needed) < equity - 2 * doubt:
+        spec, held = self.symbol(symbol), self._held.get(symbol)
+        lots = (held.bought, held.sold) if held else (ZERO, ZERO)
+        more = self._margin_of(spec, with_lots(lots, side, volume)) - self._margin_of(spec, lots)
+        if more <= 0:
             return
-        if needed > self.equity():
+        more += self.commission(volume)
+        equity, margin, doubt = self.roughly()
+        if margin + float(more) < equity - 3 * doubt:
+            return
+        if self.margin() + more > self.equity():
             raise Refused(Retcode.NO_MONEY, "not enough money")
 
     def commission(self, volume: Decimal) -> Decimal:
