@@ -294,7 +294,7 @@ async def serve_broker(
     world = read_world(accounts_file) if accounts_file else World()
     book_keeping = Ledger(ledger)
     recording = Recording(ticks, after=book_keeping.last_at) if ticks else None
-    clock = _Clock(recording.first.at) if recording else None
+    clock = _Clock(recording.begins) if recording else None
     now_ms = clock.now_ms if clock else _now_ms
     broker = Broker(seed=seed, at=now_ms(), symbols=world.symbols, strict=strict, faults=world.faults)
     book_keeping.restore(broker, now_ms())
@@ -341,7 +341,7 @@ async def _tick_until_stopped(server: TradeServer) -> None:
 async def _play_until_stopped(server: TradeServer, recording: Recording, clock: _Clock, speed: float) -> None:
     """Every tick when it is due; after the last one prices stand, and the server goes on answering."""
 
-    pace = Pace(recording.first.at, speed)
+    pace = Pace(recording.begins, speed)
     for tick in recording:
         if await _stopped_within(server, pace.left_s(tick.at)):
             return

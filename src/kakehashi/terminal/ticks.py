@@ -25,6 +25,7 @@ class Recording:
     """A CSV file ``time_ms,symbol,bid,ask`` in order of time, with or without that header.
 
     :param after: ticks up to this time are passed over: a broker that is started again goes on where it was
+    :ivar begins: the time of the first tick to play; where all have been played, ``after``
     :raises ValueError: there is no tick in it, or (here and while it is read) file and line of what is wrong
     """
 
@@ -33,16 +34,17 @@ class Recording:
         self._file: TextIO = path.open(encoding="utf-8", newline="")
         try:
             self._ticks = self._read(after)
-            first = next(self._ticks, None)
-            if first is None:
-                raise ValueError(f"{path}: no ticks" + (f" after {after}" if after else ""))
+            self._first = next(self._ticks, None)
+            if self._first is None and not after:
+                raise ValueError(f"{path}: no ticks")
         except ValueError:
             self._file.close()
             raise
-        self.first = first
+        self.begins = self._first.at if self._first else after
 
     def __iter__(self) -> Iterator[RecordedTick]:
-        yield self.first
+        if self._first:
+            yield self._first
         yield from self._ticks
 
     def close(self) -> None:
