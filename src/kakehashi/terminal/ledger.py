@@ -116,12 +116,12 @@ class Ledger:
         :raises ValueError: an account stands on a symbol that the broker does not have
         """
         standing: dict[str, _Standing] = {}
+        self._append_deals([deal for line in self._kept for deal in line.deals])
         for line in self._kept:
             book = broker.books.get(line.spec.account) or broker.open_account(line.spec)
             for deal in line.deals:
                 book.remember(deal)
             book.done += line.done
-            self._append_deals(line.deals)
             standing.setdefault(line.spec.account, _Standing()).read(line)
         for account, found in standing.items():
             try:
@@ -140,16 +140,15 @@ class Ledger:
 
     def write(self, broker: Broker, at: int) -> None:
         """Append every account that changed since the last call. Flushed when this returns."""
-        wrote = False
-        for book in broker.books.values():
-            if not book.changed:
-                continue
-            self._books.write(self._encode(_news(broker, book, at)) + b"\n")
-            self._books.flush()
-            self._append_deals(book.fresh_deals)
+        changed = [book for book in broker.books.values() if book.changed]
+        if not changed:
+            return
+        self._books.write(b"".join(self._encode(_news(broker, book, at)) + b"\n" for book in changed))
+        self._books.flush()
+        self._append_deals([deal for book in changed for deal in book.fresh_deals])
+        for book in changed:
             book.written()
-            wrote = True
-        if wrote and self._books.tell() > self._limit:
+        if self._books.tell() > self._limit:
             self.compact(broker, at)
 
     def compact(self, broker: Broker, at: int) -> None:
@@ -171,7 +170,8 @@ class Ledger:
         self._books.close()
 
     def _append_deals(self, deals: list[Deal]) -> None:
-        new = [deal for deal in deals if deal.ticket > self._last_written]
+        """In the order of their tickets, whatever the accounts: what the ledger lacks is what comes after its last."""
+        new = sorted((deal for deal in deals if deal.ticket > self._last_written), key=lambda deal: deal.ticket)
         if not new:
             return
         self._deals.write(b"".join(self._encode(ledger_line(deal)) + b"\n" for deal in new))

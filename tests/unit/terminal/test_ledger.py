@@ -5,16 +5,18 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.words import AccountSpec, OrderType, Request, TradeAction
-from kakehashi.terminal.ledger import Ledger
+from kakehashi.terminal.ledger import Ledger, LedgerLine
 
 AT = 1_790_557_200_000
 D = Decimal
 BUY = Request(action=TradeAction.DEAL, symbol="EURUSD", volume=D("0.01"), magic=9)
+BUY_WITH_STOP = {"action": TradeAction.DEAL, "sl": D("1.07500")}
 REST = Request(
     action=TradeAction.PENDING, symbol="EURUSD", type=OrderType.BUY_LIMIT, volume=D("0.01"), price=D("0.50000")
 )
@@ -107,3 +109,28 @@ def test_a_kill_during_compaction_keeps_all_that_was_accepted(tmp_path: Path, wh
     trade(broker, ledger, 1)
     ledger.close()
     assert path.read_bytes().count(b"\n") == len(book.deals)
+
+
+def test_deals_of_two_accounts_in_one_tick_are_all_in_the_ledger_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    broker, ledger = restored(path)
+    bid = broker.market.ticks["EURUSD"].bid
+    for n, name in enumerate("ab"):  # one tick fills an order and closes a position of each
+        broker.open_account(AccountSpec(account=name, number=str(n)))
+        rest = {"type": OrderType.BUY_LIMIT, "price": bid - D("0.01")}
+        for fields in (BUY_WITH_STOP, rest):
+            request = Request(symbol="EURUSD", volume=D("0.01"), **({"action": TradeAction.PENDING} | fields))
+            assert broker.order_send(name, request, AT).order
+    ledger.write(broker, AT)
+    broker.market.pin("EURUSD", bid - D("0.02"), None, AT)
+    broker.act(AT)
+    assert [d.ticket for d in broker.books["a"].deals] == [5_000_001, 5_000_003, 5_000_005]  # taken in turns
+    ledger.write(broker, AT)
+    ledger.close()
+    whole = path.read_bytes()
+    deals = [msgspec.json.decode(line, type=LedgerLine).deal for line in whole.splitlines()]
+    assert deals == list(range(5_000_001, 5_000_007))
+    path.write_bytes(b"")
+    _, ledger = restored(path)
+    ledger.close()
+    assert path.read_bytes() == whole
