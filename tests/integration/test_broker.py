@@ -321,13 +321,16 @@ def command(attempt: int = 1) -> dict[str, object]:
 def test_an_order_that_the_broker_is_still_at_work_on_is_waited_for_and_not_repeated(tmp_path: Path) -> None:
     async def scene() -> None:
         room = Room(tmp_path)
-        room.faults(delay_s=0.5)
+        room.faults(delay_s=2.0)
         async with room.ea(timeout_s=0.1) as ea:
             room.items = [command()]
             await ea.turn()
             room.items = [command(attempt=2)]  # the hub asks for it once more: even so
             await ea.turn()
             assert (room.deals(), room.results) == (0, [])
+            looker = BrokerClient(str(tmp_path / "b.sock"))
+            assert len(await looker.orders(Filter(account="a", started=True))) == 1
+            await looker.close()
             while not room.deals():
                 await asyncio.sleep(0.01)
             room.items = []
