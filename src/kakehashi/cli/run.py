@@ -59,8 +59,23 @@ def _loop() -> Any:
 @click.option("--accounts", type=click.Path(exists=True, path_type=Path), default=None)
 @click.option("--seed", type=int, default=1)
 @click.option("--strict", is_flag=True, help="Refuse logins to accounts that are not in the file.")
+@click.option(
+    "--ticks",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="Recorded prices instead of seeded ones: CSV lines time_ms,symbol,bid,ask.",
+)
+@click.option("--speed", type=click.FloatRange(0.001, 1e9), default=1.0, help="Times faster than recorded.")
 @command_output()
-def broker(socket_path: Path | None, ledger: Path | None, accounts: Path | None, seed: int, strict: bool) -> None:
+def broker(
+    socket_path: Path | None,
+    ledger: Path | None,
+    accounts: Path | None,
+    seed: int,
+    strict: bool,
+    ticks: Path | None,
+    speed: float,
+) -> None:
     """The simulated trade server that the simulated terminals connect to."""
     from kakehashi.config import load_settings
     from kakehashi.telemetry import setup_logging
@@ -71,7 +86,7 @@ def broker(socket_path: Path | None, ledger: Path | None, accounts: Path | None,
     path = socket_path or settings.broker.socket
     book = ledger or Path(f"{path}.ledger.jsonl")
     try:
-        asyncio.run(serve_broker(str(path), book, accounts, seed, strict))
+        asyncio.run(serve_broker(str(path), book, accounts, seed, strict=strict, ticks=ticks, speed=speed))
     except ValueError as e:
         raise Malformed("BAD_CONFIG", str(e)) from None
 

@@ -80,6 +80,7 @@ class MockEa:
         self._executor = Executor(broker, config.account, default_lot=config.default_lot, close_foreign=config.legacy)
         self._unsent: dict[str, Done] = {}
         self._unresolved: dict[str, Item] = {}
+        self._unknown: set[str] = set()
         self._ids: dict[str, str] = {}
         self._reported_deal = 0
         self._report_due = 0.0
@@ -125,9 +126,10 @@ class MockEa:
 
         :raises EaDied: a fault knob says so
         """
-        items = self._unresolved | {item.id: item for item in await self.poll()}
+        delivered = {item.id: item for item in await self.poll()}
+        items = self._unresolved | delivered
         for item in items.values():
-            await self._handle(item)
+            await self._handle(item, again=item.id not in delivered)
         await self.acknowledge()
         if not self.config.legacy and (items or time.monotonic() >= self._report_due):
             await self.report()
@@ -192,17 +194,22 @@ class MockEa:
         if self._journal is not None:
             self._journal.close()
 
-    async def _handle(self, item: Item) -> None:
-        """Execute one delivery unless its id is known; leave its result for the ack."""
+    async def _handle(self, item: Item, *, again: bool = False) -> None:
+        """Execute one delivery unless its id is known; leave its result for the ack.
+
+        :param again: nobody asked for it anew: where its outcome is unknown, it is looked for and not repeated
+        """
         self._ids[item.key] = item.id
         known = self._journal.known(item.id) if self._journal else None
         if known is not None and known.result is not None:
             self._unsent[item.key] = known.result
             return
         try:
-            done = await self._execute(item, known)
+            done = await self._execute(item, known, only_look=again and item.id in self._unknown)
         except (Unavailable, OutcomeUnknown) as e:
             _log.warning("command %s: %s", item.id, e)
+            if isinstance(e, OutcomeUnknown):
+                self._unknown.add(item.id)
             if self.config.legacy:  # acknowledges whatever came of it, as the old EA does
                 self._unsent[item.key] = Done(key=item.key, status="rejected")
             else:
@@ -211,10 +218,11 @@ class MockEa:
         except (KakehashiError, ValueError) as e:
             done = Done(key=item.key, status="rejected", message=str(e))
         self._unresolved.pop(item.id, None)
+        self._unknown.discard(item.id)
         self._unsent[item.key] = done
         self._note(item.id, Step.RESULT, result=done)
 
-    async def _execute(self, item: Item, known: Note | None) -> Done:
+    async def _execute(self, item: Item, known: Note | None, *, only_look: bool) -> Done:
         c = self.config
         begun = known is not None or item.id in self._unresolved
         look_first = not c.legacy and (begun or item.attempt > 1)
@@ -234,6 +242,7 @@ class MockEa:
             look_first=look_first,
             planned=known.planned if known else None,
             expired=item.expires_at is not None and time.time_ns() // 1_000_000 >= item.expires_at,
+            only_look=only_look,
         )
         self._sends += 1
         if self._sends == c.die_after_send:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
+from kakehashi.domain.errors import OutcomeUnknown
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core.words import (
     ZERO,
@@ -46,16 +47,28 @@ class Executor:
         self._close_foreign = close_foreign
 
     async def perform(
-        self, item: Item, sending: Sending, *, look_first: bool, planned: Decimal | None, expired: bool = False
+        self,
+        item: Item,
+        sending: Sending,
+        *,
+        look_first: bool,
+        planned: Decimal | None,
+        expired: bool = False,
+        only_look: bool = False,
     ) -> Done:
         """Carry out a command, or finish one that was begun.
 
         :param look_first: it may have been sent before: ask the broker by magic before acting
         :param planned: the lots it set out to trade then, where that is known
         :param expired: past its time: say what an earlier attempt did, begin nothing
+        :param only_look: it was sent and not answered: say what became of it, trade nothing more
         :raises Unavailable: the broker cannot be reached; nothing was sent
-        :raises OutcomeUnknown: a request was sent and not answered
+        :raises OutcomeUnknown: a request was sent and not answered, or the broker is still at work on it
         """
+        if look_first and item.number:
+            await self._not_under_way(item)
+        if only_look:
+            sending = _never
         before = await self._deals(item) if look_first and item.number else []
         if expired and not before:
             return await self._too_late(item, look_first=look_first)
@@ -72,6 +85,15 @@ class Executor:
                 return await self._cancel(item, sending)
             case other:
                 return Done(key=item.key, status="rejected", message=f"unknown operation {other}")
+
+    async def _not_under_way(self, item: Item) -> None:
+        """What the broker has received and not finished may still be done: neither gone nor free to be repeated.
+
+        :raises OutcomeUnknown: there is such an order
+        """
+        for order in await self._broker.orders(Filter(account=self._account, magic=item.number, started=True)):
+            if order.state is OrderState.STARTED:
+                raise OutcomeUnknown("BROKER_NO_ANSWER", f"{item.id}: the broker is still at work on it")
 
     async def _too_late(self, item: Item, *, look_first: bool) -> Done:
         """An expired command without deals: an earlier attempt may still have placed or changed something."""
@@ -211,6 +233,7 @@ class Executor:
                     price=item.price or o.price_open,
                     sl=o.sl if item.sl is None else item.sl,
                     tp=o.tp if item.tp is None else item.tp,
+                    type_time=o.type_time,
                     expiration=o.expiration,
                 )
                 for o in await self._broker.orders(wanted)
@@ -291,6 +314,15 @@ class Executor:
 
     async def _deals_of(self, result: Result) -> list[Deal]:
         return await self._broker.history_deals(Filter(account=self._account, order=result.order))
+
+
+def _never(volume: Decimal) -> None:
+    """In the place of :data:`Sending`, for what must not be sent again.
+
+    :raises OutcomeUnknown: instead of trading; changing and cancelling (no lots) may be repeated
+    """
+    if volume:
+        raise OutcomeUnknown("BROKER_NO_ANSWER", "it was sent, and the broker shows no trace of it yet")
 
 
 def _side(word: str) -> Side:

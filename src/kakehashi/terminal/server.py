@@ -9,18 +9,20 @@ import contextlib
 import signal
 import sys
 import time
-import tomllib
-import zlib
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from kakehashi.terminal.accounts import World, login_number, read_world
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.core.words import AccountSpec, Deal, Request, Symbol
+from kakehashi.terminal.core.requests import new_order
+from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Request, Symbol
 from kakehashi.terminal.ledger import Ledger
+from kakehashi.terminal.ticks import Pace, Recording
 from kakehashi.terminal.wire import (
     MAX_LINE,
     AccountFacts,
@@ -55,6 +57,7 @@ class TradeServer:
         self.stopping = asyncio.Event()
         self._now_ms = now_ms
         self._connections: set[asyncio.StreamWriter] = set()
+        self._waiting: list[tuple[str, Order]] = []
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(Call).decode
         self._methods: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -63,7 +66,7 @@ class TradeServer:
             "symbols": lambda p: [symbol_facts(self._book(p), s) for s in self.broker.market.symbols.values()],
             "quote": self._quote,
             "positions": self._positions,
-            "orders": lambda p: self._rows(p, lambda b: b.orders.values(), Filter.takes_order),
+            "orders": self._orders,
             "history_deals": self._history_deals,
             "history_orders": lambda p: self._rows(p, lambda b: b.done, Filter.takes_order),
             "order_send": self._order_send,
@@ -73,15 +76,31 @@ class TradeServer:
         }
 
     def tick(self) -> None:
-        self.broker.tick(self._now_ms())
-        self.ledger.write(self.broker)
+        at = self._now_ms()
+        self.broker.tick(at)
+        self.ledger.write(self.broker, at)
+
+    def hear(self, symbol: str, bid: Decimal, ask: Decimal, at: int) -> None:
+        """A recorded tick, instead of :meth:`tick`.
+
+        :raises ValueError: no such symbol, or prices it cannot have
+        """
+        self.broker.hear(symbol, bid, ask, at)
+        self.ledger.write(self.broker, at)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One terminal's connection, until it hangs up."""
         self._connections.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(self.answer(line))
+                call = self._read(line)
+                account = self._trading(call)
+                if account:
+                    await self._think(account, call)
+                answer = self._answer(call)
+                if account and self.broker.dice.loses_answer(account):
+                    break
+                writer.write(answer)
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # a terminal that dies or talks nonsense is its own affair
@@ -95,19 +114,47 @@ class TradeServer:
 
     def answer(self, line: bytes) -> bytes:
         """One request line to one answer line; what it changed is written down by then."""
+        return self._answer(self._read(line))
+
+    def _read(self, line: bytes) -> Call | Fault:
         try:
-            call = self._decode(line)
+            return self._decode(line)
         except msgspec.DecodeError as e:
-            return self._encode(Reply(id=0, error=Fault(code="BAD_REQUEST", message=str(e)))) + b"\n"
+            return Fault(code="BAD_REQUEST", message=str(e))
+
+    def _answer(self, call: Call | Fault) -> bytes:
+        if isinstance(call, Fault):
+            return self._encode(Reply(id=0, error=call)) + b"\n"
         try:
             result = self._perform(call)
-            self.ledger.write(self.broker)
+            self.ledger.write(self.broker, self._now_ms())
             reply = Reply(id=call.id, result=msgspec.Raw(self._encode(result)))
         except UnknownMethod as e:
             reply = Reply(id=call.id, error=Fault(code="UNKNOWN_METHOD", message=str(e)))
         except (ValueError, ArithmeticError, msgspec.ValidationError) as e:  # NaN compares with nothing
             reply = Reply(id=call.id, error=Fault(code="BAD_REQUEST", message=str(e)))
         return self._encode(reply) + b"\n"
+
+    def _trading(self, call: Call | Fault) -> str:
+        """The account that a trade request is for; of anything else, nothing."""
+        if isinstance(call, Fault) or call.method != "order_send":
+            return ""
+        book = self.broker.find(str(call.params.get("account")))
+        return book.spec.account if book else ""
+
+    async def _think(self, account: str, call: Call | Fault) -> None:
+        """Take time over a request, where that was asked for. It has been received: hanging up does not undo it."""
+        pause_s = self.broker.dice.delay_s(account)
+        if not pause_s or isinstance(call, Fault):
+            return
+        with contextlib.suppress(msgspec.ValidationError):  # its answer will say what is wrong with it
+            request = msgspec.convert(call.params.get("request"), Request, strict=False)
+            waiting = (account, new_order(0, request, OrderState.STARTED, self._now_ms()))
+            self._waiting.append(waiting)
+            try:
+                await asyncio.sleep(pause_s)
+            finally:
+                self._waiting.remove(waiting)
 
     def _perform(self, call: Call) -> Any:
         method = self._methods.get(call.method)
@@ -151,6 +198,13 @@ class TradeServer:
         wanted = msgspec.convert(params, Filter, strict=False)
         return [row for row in rows(self._book(params)) if takes(wanted, row)][: wanted.limit]
 
+    def _orders(self, params: dict[str, Any]) -> list[Order]:
+        wanted, book = msgspec.convert(params, Filter, strict=False), self._book(params)
+        rows = list(book.orders.values())
+        if wanted.started:
+            rows += [order for account, order in self._waiting if account == book.spec.account]
+        return [row for row in rows if wanted.takes_order(row)][: wanted.limit]
+
     def _history_deals(self, params: dict[str, Any]) -> list[Deal]:
         wanted = msgspec.convert(params, Filter, strict=False)
         among = self._book(params).deals_among(order=wanted.order, magic=wanted.magic, after=wanted.after)
@@ -177,11 +231,6 @@ class TradeServer:
 
     def _stop(self, params: dict[str, Any]) -> None:
         self.stopping.set()
-
-
-def login_number(account: str) -> str:
-    """A broker's login for an account that was named without one: the same each time."""
-    return account if account.isdigit() else str(10_000_000 + zlib.crc32(account.encode()) % 90_000_000)
 
 
 def account_facts(book: Book) -> AccountFacts:
@@ -223,45 +272,37 @@ def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
     )
 
 
-def read_accounts(path: Path) -> list[AccountSpec]:
-    """The accounts of a TOML file: ``[[account]]`` tables with the fields of :class:`AccountSpec`.
-
-    :raises ValueError: an unknown or ill-typed field, named
-    """
-    with path.open("rb") as file:
-        tables = tomllib.load(file).get("account", [])
-    known = set(AccountSpec.__struct_fields__)
-    specs = []
-    for table in tables:
-        if unknown := sorted(set(table) - known):
-            raise ValueError(f"{path}: unknown field {unknown[0]}; known are {', '.join(sorted(known))}")
-        if not table.get("account") and not table.get("number"):
-            raise ValueError(f"{path}: an account needs a name (account = ...) or a number")
-        named = {"account": str(table.get("number", "")), "number": login_number(str(table.get("account", "")))} | table
-        # TOML floats pass through text, or 0.1 would become 0.1000000000000000055
-        texts = {key: str(value) if isinstance(value, float | int) else value for key, value in named.items()}
-        specs.append(msgspec.convert(texts, AccountSpec, strict=False))
-    return specs
-
-
 async def serve_broker(
-    socket: str, ledger: Path, accounts_file: Path | None = None, seed: int = 1, strict: bool = False
+    socket: str,
+    ledger: Path,
+    accounts_file: Path | None = None,
+    seed: int = 1,
+    *,
+    strict: bool = False,
+    ticks: Path | None = None,
+    speed: float = 1.0,
 ) -> None:
     """Run the trade server until SIGTERM, SIGINT, or a ``stop`` request.
 
     Prints one line on stderr once terminals can connect: ``broker ready on SOCKET``.
 
     :param socket: a path (Unix socket), or ``HOST:PORT`` for TCP, the only choice on Windows
-    :raises ValueError: a bad accounts file
+    :param ticks: a recording that takes the place of the seeded prices; the server's time is then that of its last tick
+    :param speed: how many times faster than it was recorded
+    :raises ValueError: a bad accounts file, or a bad line of the recording, now or when it is reached
     """
-    broker = Broker(seed=seed, at=_now_ms(), strict=strict)
+    world = read_world(accounts_file) if accounts_file else World()
     book_keeping = Ledger(ledger)
-    book_keeping.restore(broker, _now_ms())
-    for spec in read_accounts(accounts_file) if accounts_file else []:
+    recording = Recording(ticks, after=book_keeping.last_at) if ticks else None
+    clock = _Clock(recording.begins) if recording else None
+    now_ms = clock.now_ms if clock else _now_ms
+    broker = Broker(seed=seed, at=now_ms(), symbols=world.symbols, strict=strict, faults=world.faults)
+    book_keeping.restore(broker, now_ms())
+    for spec in world.accounts:
         if broker.find(spec.account) is None:
             broker.open_account(spec)
-    book_keeping.write(broker)
-    server = TradeServer(broker, book_keeping, _now_ms)
+    book_keeping.write(broker, now_ms())
+    server = TradeServer(broker, book_keeping, now_ms)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
@@ -269,19 +310,58 @@ async def serve_broker(
     listener = await _listen(server, socket)
     try:
         print(f"broker ready on {socket}", file=sys.stderr, flush=True)
-        await _tick_until_stopped(server)
+        if recording and clock:
+            await _play_until_stopped(server, recording, clock, speed)
+        else:
+            await _tick_until_stopped(server)
     finally:
         listener.close()
         server.hang_up()
         book_keeping.close()
+        if recording:
+            recording.close()
+
+
+class _Clock:
+    """The time of the tick that was played last."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def now_ms(self) -> int:
+        return self.at
 
 
 async def _tick_until_stopped(server: TradeServer) -> None:
-    while not server.stopping.is_set():
+    server.tick()
+    while not await _stopped_within(server, TICK_S):
         server.tick()
+
+
+async def _play_until_stopped(server: TradeServer, recording: Recording, clock: _Clock, speed: float) -> None:
+    """Every tick when it is due; after the last one prices stand, and the server goes on answering."""
+
+    pace = Pace(recording.begins, speed)
+    for tick in recording:
+        if await _stopped_within(server, pace.left_s(tick.at)):
+            return
+        clock.at = tick.at
+        try:
+            server.hear(tick.symbol, tick.bid, tick.ask, tick.at)
+        except ValueError as e:
+            raise recording.wrong(tick.line, str(e)) from None
+    print("the recorded ticks have ended", file=sys.stderr, flush=True)
+    await server.stopping.wait()
+
+
+async def _stopped_within(server: TradeServer, seconds: float) -> bool:
+    if seconds <= 0:
+        await asyncio.sleep(0)  # the terminals' turn
+    else:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TICK_S):
+            async with asyncio.timeout(seconds):
                 await server.stopping.wait()
+    return server.stopping.is_set()
 
 
 async def _listen(server: TradeServer, socket: str) -> asyncio.Server:

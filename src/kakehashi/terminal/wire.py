@@ -102,6 +102,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     :ivar position: a position's identifier
     :ivar after: deals with a higher ticket only
     :ivar limit: at most this many, the oldest first
+    :ivar started: of orders also those that the server has received and is still at work on (ORDER_STATE_STARTED)
     """
 
     account: str
@@ -113,6 +114,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     after: int = 0
     limit: int | None = None
+    started: bool = False
 
     def takes_position(self, p: Position) -> bool:
         return (

@@ -3,11 +3,12 @@
 from decimal import Decimal
 
 from kakehashi.terminal.core.book import Book, Refused
+from kakehashi.terminal.core.sessions import DAY_MS
 from kakehashi.terminal.core.words import (
     ZERO,
     Filling,
     Order,
-    OrderType,
+    OrderTime,
     Position,
     Request,
     Retcode,
@@ -33,10 +34,16 @@ def check_volume_limit(book: Book, spec: Symbol, name: str, side: Side, volume: 
         raise Refused(Retcode.LIMIT_VOLUME, f"{held + volume} lots {side} of {name}: at most {spec.volume_limit}")
 
 
-def check_market_filling(filling: Filling | None) -> None:
-    """Market execution knows FOK and IOC; RETURN belongs to pending orders."""
-    if filling is Filling.RETURN:
-        raise Refused(Retcode.INVALID_FILL, "unsupported filling mode: FOK or IOC")
+def check_open(book: Book, name: str, at: int) -> None:
+    """Outside its sessions nothing can be ordered, changed or taken back on a symbol."""
+    if not book.market.is_open(book.symbol(name).name, at):
+        raise Refused(Retcode.MARKET_CLOSED, "market closed")
+
+
+def check_market_filling(spec: Symbol, filling: Filling | None) -> None:
+    """Market execution knows FOK and IOC, as far as the symbol allows them; RETURN belongs to pending orders."""
+    if filling is Filling.RETURN or (filling is not None and filling not in spec.fillings):
+        raise Refused(Retcode.INVALID_FILL, f"unsupported filling mode: {' or '.join(spec.fillings)}")
 
 
 def check_stops(spec: Symbol, side: Side, sl: Decimal, tp: Decimal, market: Decimal) -> None:
@@ -58,16 +65,47 @@ def check_digits(spec: Symbol, price: Decimal, retcode: Retcode) -> None:
         raise Refused(retcode, f"price {price}: expected a positive multiple of {spec.point}")
 
 
-def check_pending_price(spec: Symbol, order_type: OrderType, price: Decimal, tick: Tick) -> None:
-    """A BUY LIMIT rests below the ask, a BUY STOP above it; SELL the other way round, against the bid."""
+def check_pending_price(spec: Symbol, order: Order, tick: Tick) -> None:
+    """A BUY LIMIT rests below the ask, a BUY STOP above it; SELL the other way round, against the bid.
+
+    A STOP LIMIT's second price lies on the limit's side of its first: below it for a BUY.
+    """
+    price = order.price_open
     check_digits(spec, price, Retcode.INVALID_PRICE)
-    below = order_type in (OrderType.BUY_LIMIT, OrderType.SELL_STOP)
-    market = tick.entry(order_type.side)
-    distance = market - price if below else price - market
+    market = tick.entry(order.type.side)
+    distance = market - price if order.type.waits_for_fall else price - market
     if distance <= 0:
-        raise Refused(Retcode.INVALID_PRICE, f"{order_type} at {price}: the market is at {market}")
+        raise Refused(Retcode.INVALID_PRICE, f"{order.type} at {price}: the market is at {market}")
     if distance < spec.stops_level * spec.point:
-        raise Refused(Retcode.INVALID_STOPS, f"{order_type} at {price} is too near the market at {market}")
+        raise Refused(Retcode.INVALID_STOPS, f"{order.type} at {price} is too near the market at {market}")
+    if not order.type.is_stop_limit:
+        return
+    check_digits(spec, order.stoplimit, Retcode.INVALID_PRICE)
+    distance = (price - order.stoplimit) * order.type.side.sign
+    if distance <= 0 or distance < spec.stops_level * spec.point:
+        raise Refused(Retcode.INVALID_PRICE, f"{order.type} at {price}: its limit price {order.stoplimit} is amiss")
+
+
+def expiration_of(request: Request, at: int) -> tuple[OrderTime, int | None]:
+    """How long a pending order rests, and when that ends.
+
+    :raises Refused: INVALID_EXPIRATION, that has passed or is missing
+    """
+    kind = request.type_time
+    if kind is None:
+        kind = OrderTime.GTC if request.expiration is None else OrderTime.SPECIFIED
+    if kind is OrderTime.GTC:
+        return kind, None
+    if kind is OrderTime.DAY:
+        return kind, at // DAY_MS * DAY_MS + DAY_MS
+    if request.expiration is None:
+        raise Refused(Retcode.INVALID_EXPIRATION, f"{kind} needs an expiration")
+    until = request.expiration
+    if kind is OrderTime.SPECIFIED_DAY:
+        until = until // DAY_MS * DAY_MS + DAY_MS - 1_000
+    if until <= at:
+        raise Refused(Retcode.INVALID_EXPIRATION, "the expiration has passed")
+    return kind, until
 
 
 def check_position_free(spec: Symbol, position: Position, tick: Tick) -> None:

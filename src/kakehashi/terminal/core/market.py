@@ -1,10 +1,15 @@
-"""Symbols and their prices: a seeded walk, pins for tests, and currency rates from the same quotes."""
+"""Symbols and their prices: a seeded walk or recorded ticks, pins for tests, and currency rates from the same quotes."""
 
+import math
 import random
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
+from kakehashi.terminal.core.sessions import Sessions
 from kakehashi.terminal.core.words import Symbol, Tick
+
+_WEEKEND_MS: Final = 48 * 3_600_000
 
 _100K = Decimal(100_000)
 
@@ -69,42 +74,70 @@ class Market:
     """The last tick of every symbol. The same seed and the same calls give the same ticks.
 
     Each symbol walks on a generator of its own, so adding a symbol does not move the others. The walk is
-    pulled back to where it started: a long run must not end at a price of nothing.
+    pulled back to where it started: a long run must not end at a price of nothing. Outside its sessions a
+    symbol's price stands still; at the open it may jump.
+
+    :ivar points: bid and ask of every symbol in points; ``floats``: roughly, in its currency
+    :ivar liquidity: most lots one order gets from one tick, by symbol; absent is without limit
     """
 
     def __init__(self, symbols: Iterable[Symbol], seed: int, at: int) -> None:
         self.symbols = {s.name: s for s in symbols}
+        self.liquidity = {s.name: s.liquidity for s in self.symbols.values() if s.liquidity is not None}
+        self._sessions = {s.name: Sessions(s.sessions) for s in self.symbols.values() if s.sessions}
         self._walk = {name: random.Random(f"{seed}:{name}") for name in self.symbols}
-        self._points = {s.name: float(s.start) for s in self.symbols.values()}
+        self._gaps = {name: random.Random(f"{seed}:{name}:gap") for name in self.symbols}
+        self._place = {s.name: float(s.start) for s in self.symbols.values()}
         self._pinned: set[str] = set()
+        self._rates: dict[tuple[str, str], float] = {}
         self.ticks: dict[str, Tick] = {}
+        self.points: dict[str, tuple[int, int]] = {}
+        self.floats: dict[str, tuple[float, float]] = {}
         for spec in self.symbols.values():
-            self._quote(spec, at)
+            self._walk_to(spec, at)
+
+    def is_open(self, name: str, at: int) -> bool:
+        sessions = self._sessions.get(name)
+        return sessions is None or sessions.is_open(at)
 
     def move(self, at: int) -> None:
-        """One step of every walk. A pinned symbol keeps its price; its walk waits too."""
-        for spec in self.symbols.values():
-            if spec.name in self._pinned:
+        """One step of every walk. A pinned or closed symbol keeps its price; its walk waits too."""
+        for name, spec in self.symbols.items():
+            if name in self._pinned or not self.is_open(name, at):
                 continue
-            points = self._points[spec.name]
-            pull = (spec.start - points) * 1e-4
-            self._points[spec.name] = max(1.0, points + pull + self._walk[spec.name].gauss(0.0, spec.volatility))
-            self._quote(spec, at)
+            place = self._place[name] + self._gap(spec, at)
+            pull = (spec.start - place) * 1e-4
+            self._place[name] = max(1.0, place + pull + self._walk[name].gauss(0.0, spec.volatility))
+            self._walk_to(spec, at)
+
+    def hear(self, name: str, bid: Decimal, ask: Decimal, at: int) -> bool:
+        """Take a tick from outside, unless the symbol is pinned or closed.
+
+        :raises ValueError: no such symbol, or not 0 < bid <= ask in the symbol's digits
+        """
+        spec = self._spec(name)
+        points = bid.scaleb(spec.digits), ask.scaleb(spec.digits)
+        if not 0 < bid <= ask or any(p != p.to_integral_value() for p in points):
+            raise ValueError(f"expected 0 < bid <= ask with {spec.digits} digits for {name}, got {bid} and {ask}")
+        if name in self._pinned or not self.is_open(name, at):
+            return False
+        self._place[name] = float(points[0])
+        self._quote(spec, int(points[0]), int(points[1]), at)
+        return True
 
     def pin(self, name: str, bid: Decimal, ask: Decimal | None, at: int) -> None:
         """Hold a symbol at a price until :meth:`release`; the ask follows from the spread if not given.
 
         :raises ValueError: no such symbol, a price that is not positive, or an ask below the bid
         """
-        spec = self.symbols.get(name)
-        if spec is None:
-            raise ValueError(f"no symbol {name}; there are {', '.join(self.symbols)}")
+        spec = self._spec(name)
         ask = bid + spec.spread * spec.point if ask is None else ask
         if not (bid.is_finite() and ask.is_finite() and 0 < bid <= ask):
             raise ValueError(f"expected 0 < bid <= ask, got {bid} and {ask}")
         self._pinned.add(name)
-        self._points[name] = float(bid / spec.point)
-        self.ticks[name] = Tick(bid.quantize(spec.point), ask.quantize(spec.point), at)
+        self._place[name] = float(bid / spec.point)
+        bid_points, ask_points = (int((price / spec.point).to_integral_value()) for price in (bid, ask))
+        self._quote(spec, bid_points, ask_points, at)
 
     def release(self, name: str) -> None:
         """Let the walk go on from where the symbol was pinned."""
@@ -123,6 +156,13 @@ class Market:
             raise ValueError(f"no quotes lead from {currency} to {into}")
         return first * second
 
+    def rough_rate(self, currency: str, into: str) -> float:
+        """:meth:`rate`, quickly."""
+        found = self._rates.get((currency, into))
+        if found is None:
+            found = self._rates[currency, into] = float(self.rate(currency, into))
+        return found
+
     def _direct(self, currency: str, into: str) -> Decimal | None:
         if currency == into:
             return Decimal(1)
@@ -132,6 +172,27 @@ class Market:
             return 2 / (tick.bid + tick.ask)
         return None
 
-    def _quote(self, spec: Symbol, at: int) -> None:
-        bid = Decimal(round(self._points[spec.name])).scaleb(-spec.digits)
-        self.ticks[spec.name] = Tick(bid, bid + spec.spread * spec.point, at)
+    def _spec(self, name: str) -> Symbol:
+        spec = self.symbols.get(name)
+        if spec is None:
+            raise ValueError(f"no symbol {name}; there are {', '.join(self.symbols)}")
+        return spec
+
+    def _gap(self, spec: Symbol, at: int) -> float:
+        """The jump at the first tick of a session; the square root of the closure's length scales it, as it does a walk."""
+        if not spec.gap or spec.name not in self._sessions:
+            return 0.0
+        began, closed_ms = self._sessions[spec.name].opening(at)
+        if self.ticks[spec.name].at >= began:
+            return 0.0
+        return self._gaps[spec.name].gauss(0.0, spec.gap) * math.sqrt(closed_ms / _WEEKEND_MS)
+
+    def _walk_to(self, spec: Symbol, at: int) -> None:
+        bid = round(self._place[spec.name])
+        self._quote(spec, bid, bid + spec.spread, at)
+
+    def _quote(self, spec: Symbol, bid: int, ask: int, at: int) -> None:
+        self.points[spec.name] = (bid, ask)
+        self.floats[spec.name] = (bid / 10**spec.digits, ask / 10**spec.digits)
+        self.ticks[spec.name] = Tick(Decimal(bid).scaleb(-spec.digits), Decimal(ask).scaleb(-spec.digits), at)
+        self._rates.clear()

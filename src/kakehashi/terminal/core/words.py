@@ -46,6 +46,8 @@ class OrderType(StrEnum):
     SELL_LIMIT = "SELL_LIMIT"
     BUY_STOP = "BUY_STOP"
     SELL_STOP = "SELL_STOP"
+    BUY_STOP_LIMIT = "BUY_STOP_LIMIT"
+    SELL_STOP_LIMIT = "SELL_STOP_LIMIT"
     CLOSE_BY = "CLOSE_BY"
 
     @property
@@ -53,8 +55,12 @@ class OrderType(StrEnum):
         return Side.SELL if self.value.startswith("SELL") else Side.BUY
 
     @property
+    def is_stop_limit(self) -> bool:
+        return self.value.endswith("_STOP_LIMIT")
+
+    @property
     def is_limit(self) -> bool:
-        return self.value.endswith("_LIMIT")
+        return self.value.endswith("_LIMIT") and not self.is_stop_limit
 
     @property
     def is_stop(self) -> bool:
@@ -62,7 +68,12 @@ class OrderType(StrEnum):
 
     @property
     def is_pending(self) -> bool:
-        return self.is_limit or self.is_stop
+        return self.is_limit or self.is_stop or self.is_stop_limit
+
+    @property
+    def waits_for_fall(self) -> bool:
+        """Whether the market has to come down to the order's price; else it has to go up to it."""
+        return self.is_limit if self.side is Side.BUY else not self.is_limit
 
 
 class Filling(StrEnum):
@@ -73,7 +84,31 @@ class Filling(StrEnum):
     RETURN = "RETURN"
 
 
+class OrderTime(StrEnum):
+    """How long a pending order rests. DAY: to the end of the server's day; SPECIFIED: to its expiration;
+    SPECIFIED_DAY: to 23:59:59 of its expiration's day, or the next trading time after that.
+    """
+
+    GTC = "GTC"
+    DAY = "DAY"
+    SPECIFIED = "SPECIFIED"
+    SPECIFIED_DAY = "SPECIFIED_DAY"
+
+
+class Weekday(StrEnum):
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
 class OrderState(StrEnum):
+    """STARTED: taken by the server, not answered yet."""
+
+    STARTED = "STARTED"
     PLACED = "PLACED"
     CANCELED = "CANCELED"
     PARTIAL = "PARTIAL"
@@ -100,6 +135,7 @@ class Reason(StrEnum):
 class Retcode(IntEnum):
     """TRADE_RETCODE_*; those that this server gives."""
 
+    REQUOTE = 10004
     REJECT = 10006
     PLACED = 10008
     DONE = 10009
@@ -110,6 +146,7 @@ class Retcode(IntEnum):
     INVALID_STOPS = 10016
     MARKET_CLOSED = 10018
     NO_MONEY = 10019
+    PRICE_OFF = 10021
     INVALID_EXPIRATION = 10022
     NO_CHANGES = 10025
     FROZEN = 10029
@@ -131,8 +168,13 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
     :ivar freeze_level: nothing within this many points of its trigger may be changed
     :ivar volume_limit: most lots one way, positions and pending orders together; 0 is no limit
     :ivar margin_hedged: contract size that margins a covered lot
-    :ivar swap_long: per lot and night, in points; SWAP_MODE_POINTS, three nights on Wednesday
+    :ivar swap_long: per lot and night, in points (SWAP_MODE_POINTS)
+    :ivar swap_3days: the night that stands for the weekend too, which has none of its own
     :ivar volatility: standard deviation of one tick, in points
+    :ivar sessions: when it trades, UTC (:mod:`kakehashi.terminal.core.sessions`); empty is always
+    :ivar gap: standard deviation of the jump after a closure of 48 hours, in points; less after shorter ones
+    :ivar liquidity: most lots that one order gets from one tick; None is without limit
+    :ivar fillings: what market orders may ask for
     """
 
     name: str
@@ -151,7 +193,12 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
     margin_hedged: Decimal = ZERO
     swap_long: Decimal = ZERO
     swap_short: Decimal = ZERO
+    swap_3days: Weekday = Weekday.WED
     volatility: float = 3.0
+    sessions: tuple[str, ...] = ()
+    gap: float = 0.0
+    liquidity: Decimal | None = None
+    fillings: tuple[Filling, ...] = (Filling.FOK, Filling.IOC)
 
     @property
     def point(self) -> Decimal:
@@ -204,8 +251,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """MqlTradeRequest. ``position`` closes or amends that position, ``order`` names a pending one.
 
     :ivar price: of a pending order; a market order takes what the market gives
+    :ivar stoplimit: where a STOP_LIMIT's limit order rests once ``price`` is reached
     :ivar sl: 0 is none; on SLTP and MODIFY it removes the level
-    :ivar expiration: ms UTC; None stays until cancelled
+    :ivar type_time: None is SPECIFIED with an ``expiration``, else GTC
+    :ivar expiration: ms UTC; of the SPECIFIED kinds
     """
 
     action: TradeAction
@@ -213,12 +262,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     type: OrderType = OrderType.BUY
     volume: Decimal = ZERO
     price: Decimal = ZERO
+    stoplimit: Decimal = ZERO
     sl: Decimal = ZERO
     tp: Decimal = ZERO
     position: int = 0
     position_by: int = 0
     order: int = 0
     filling: Filling | None = None
+    type_time: OrderTime | None = None
     expiration: int | None = None
     magic: int = 0
     comment: str = ""
@@ -260,7 +311,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order, resting or in history (``time_done`` set)."""
+    """An order, resting or in history (``time_done`` set).
+
+    :ivar expiration: ms UTC at which it ends, whatever its ``type_time``; None is never
+    """
 
     ticket: int
     symbol: str
@@ -278,6 +332,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     time_done: int = 0
     expiration: int | None = None
     position_id: int = 0
+    stoplimit: Decimal = ZERO
+    type_time: OrderTime = OrderTime.GTC
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,88 @@
+"""What may go wrong with a trade request, on request and from a seed: the same requests meet the same faults."""
+
+import random
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from kakehashi.terminal.core.words import Retcode, Side, Symbol
+
+Chance = float
+_COMMENTS: Final = {
+    Retcode.REQUOTE: "requote",
+    Retcode.PRICE_OFF: "no prices to process the request",
+    Retcode.REJECT: "request rejected by the dealer",
+}
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """How often, from 0 (never) to 1 (always), and how badly.
+
+    :ivar requote: a market order is answered with 10004 and new prices
+    :ivar price_off: a market order is answered with 10021
+    :ivar reject: a market or pending order is refused by the dealer, 10006
+    :ivar slippage: standard deviation of what market and stop orders pay or gain against the quote, in points
+    :ivar delay: the server takes ``delay_s`` seconds over a trade request
+    :ivar lose_answer: a trade request is carried out, and the connection lost instead of its answer
+    :ivar accounts: only these; empty is all
+    """
+
+    requote: Chance = 0.0
+    price_off: Chance = 0.0
+    reject: Chance = 0.0
+    slippage: float = 0.0
+    delay: Chance = 1.0
+    delay_s: float = 0.0
+    lose_answer: Chance = 0.0
+    accounts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("requote", "price_off", "reject", "delay", "lose_answer"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"faults: {name} is a chance from 0 to 1, got {getattr(self, name)}")
+        for name in ("slippage", "delay_s"):
+            if not 0 <= getattr(self, name) < 1e6:
+                raise ValueError(f"faults: {name} must not be negative or huge, got {getattr(self, name)}")
+
+
+class Dice:
+    """Draws the faults. Dealing and sending draw apart, so that a slow wire does not change what is dealt."""
+
+    def __init__(self, faults: Faults, seed: int) -> None:
+        self.faults = faults
+        self._dealing = random.Random(f"{seed}:dealing")
+        self._sending = random.Random(f"{seed}:sending")
+
+    def refusal(self, account: str, *, market_order: bool) -> tuple[Retcode, str] | None:
+        """Why this request is refused although nothing is wrong with it."""
+        if not self._meant(account):
+            return None
+        f = self.faults
+        chances = {Retcode.REJECT: f.reject}
+        if market_order:
+            chances |= {Retcode.REQUOTE: f.requote, Retcode.PRICE_OFF: f.price_off}
+        for retcode, chance in chances.items():
+            if chance and self._dealing.random() < chance:
+                return retcode, _COMMENTS[retcode]
+        return None
+
+    def slipped(self, account: str, spec: Symbol, side: Side, price: Decimal) -> Decimal:
+        """What an order on this side really gets, for better or worse; at least one point."""
+        if not self.faults.slippage or not self._meant(account):
+            return price
+        points = round(self._dealing.gauss(0.0, self.faults.slippage))
+        return max(spec.point, price + side.sign * points * spec.point)
+
+    def delay_s(self, account: str) -> float:
+        f = self.faults
+        if not f.delay_s or not self._meant(account):
+            return 0.0
+        return f.delay_s if self._sending.random() < f.delay else 0.0
+
+    def loses_answer(self, account: str) -> bool:
+        chance = self.faults.lose_answer
+        return bool(chance) and self._meant(account) and self._sending.random() < chance
+
+    def _meant(self, account: str) -> bool:
+        return not self.faults.accounts or account in self.faults.accounts
