@@ -31,16 +31,18 @@ class Besieged:
         """Those of the hub itself: the listening one, the loop's."""
 
     @property
+    def pid(self) -> int:
+        return self.world.running["hub"].pid
+
+    @property
     def connections(self) -> int:
         """TCP connections the hub holds now."""
-        assert self.world.hub is not None
-        links = Path(f"/proc/{self.world.hub.pid}/fd").iterdir()
+        links = Path(f"/proc/{self.pid}/fd").iterdir()
         return sum(1 for link in links if _target(link).startswith("socket:")) - self.idle_sockets
 
     @property
     def resident_mb(self) -> float:
-        assert self.world.hub is not None
-        status = Path(f"/proc/{self.world.hub.pid}/status").read_text("ascii")
+        status = Path(f"/proc/{self.pid}/status").read_text("ascii")
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     async def connect(self, *, source: str = "127.0.0.1", receive: int = 0) -> "Wire":

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 from room import ACCOUNT, Room, a_room, plain_route, room
 
 from kakehashi.domain.errors import Rejected
+from kakehashi.domain.values import Account
 from kakehashi.services import desk
 
 __all__ = ["room"]
@@ -124,6 +125,7 @@ async def test_sec_16_a_row_that_was_tampered_with_breaks_the_chain(tmp_path: Pa
 
 async def test_sec_16_the_chain_is_whole_after_writers_in_two_processes_and_a_restart(tmp_path: Path) -> None:
     async with a_room(tmp_path) as room:
+        await desk.add_account(room.store, Account(name="other", number="1002"), by="test", at=0)
         env = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")}
         argv = (sys.executable, "-m", "kakehashi", "kill", "on", "--account", "other")
         beside = subprocess.Popen(argv, env=env | {"KAKEHASHI_STORE__URL": f"sqlite:///{tmp_path}/k.db"})

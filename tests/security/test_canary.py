@@ -196,7 +196,7 @@ async def test_sec_4_no_secret_is_in_logs_answers_store_backup_metrics_or_argume
     tokens = await furnish(tmp_path)
     heard = Heard()
     with World(tmp_path, KAKEHASHI_LOG__LEVEL="debug") as world:
-        up = world.spawn("up.log", "up", "--port", "0")
+        up = world.spawn("up", "up", "--port", "0")
         await until(lambda: b"http://" in (tmp_path / "up.log").read_bytes())
         base = re.search(r"http://[\d.:]+", (tmp_path / "up.log").read_text("utf-8"))
         assert base is not None
@@ -204,7 +204,7 @@ async def test_sec_4_no_secret_is_in_logs_answers_store_backup_metrics_or_argume
             await sing_at_the_webhook(http, tokens["webhook"], heard)
             await sing_at_the_mailbox(http, tokens, heard)
             metrics = await http.get("/metrics", headers={"authorization": f"Bearer {tokens['metrics']}"})
-        pids = list(family(up.pid))
+        pids = list(family(up))
         arguments = b"\n".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids)
         env = {"KAKEHASHI_STORE__URL": world.store_url}
         wanted = (

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 from room import Room, a_room, room
 
 from kakehashi.domain.orders import State
+from kakehashi.domain.values import Account
 from kakehashi.ports import Commit
 from kakehashi.services import desk, trader
 
@@ -157,6 +158,7 @@ async def test_sec_10_it_reaches_an_account_whose_ea_is_offline_and_survives_a_r
 
 
 async def test_sec_10_one_accounts_switch_leaves_the_others_alone(room: Room) -> None:
+    await desk.add_account(room.store, Account(name="another", number="1002"), by="test", at=0)
     assert await kill(room, account="another") == 200
     await asyncio.sleep(0.6)
     assert len(await room.ordered("LONG", "w1")) == 1

@@ -20,9 +20,9 @@ class CrashingLedger(Ledger):
     left = int(NTH)
     serving = False
 
-    def write(self, broker: Broker) -> None:
+    def write(self, broker: Broker, at: int) -> None:
         self.serving = True  # what restore() makes up for is not counted
-        super().write(broker)
+        super().write(broker, at)
 
     def _append_deals(self, deals: list[Deal]) -> None:
         self.left -= bool(deals and self.serving)

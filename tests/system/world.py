@@ -100,6 +100,12 @@ class World(AbstractContextManager["World"]):
         self._commands["ea"] = (*KAKEHASHI, "ea", "simulate", *who, *where, *pace, *more)
         self.restart("ea")
 
+    def spawn(self, name: str, *argv: str) -> int:
+        """Start any ``kakehashi`` command; its process id."""
+        self._commands[name] = (*KAKEHASHI, *argv)
+        self.restart(name)
+        return self.running[name].pid
+
     def restart(self, name: str) -> None:
         """Start the process ``name`` as it was last started; what it says goes to ``<name>.log`` in the folder."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")}

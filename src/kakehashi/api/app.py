@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kakehashi import __version__
-from kakehashi.api import inspect, mailbox, operator, rest, webhook
+from kakehashi.api import mailbox, operator, rest, webhook
 from kakehashi.api.doors import scopes_of
 from kakehashi.api.http import bearer, error_response, json_response
 from kakehashi.domain.errors import KakehashiError, Rejected
@@ -43,7 +43,6 @@ def build_app(hub: Hub, settings: "Settings") -> FastAPI:
             ),
             *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
             *_health(hub),
-            *inspect.routes(hub),
             *operator.routes(hub, ttl=ttl),
         ],
         lifespan=lifespan,

@@ -182,6 +182,34 @@ class TraceStory(BaseModel):
     hops: list[Hop]
 
 
+class KnockLine(BaseModel):
+    """One request at the webhook door.
+
+    ``presented`` is the token without its secret; ``understood`` the alert that was read, else ``fault`` why not.
+    """
+
+    seq: int
+    at: int
+    peer: str
+    content_type: str
+    presented: str
+    bytes: int
+    body: str
+    understood: dict[str, Any] | None
+    fault: dict[str, Any] | None
+    http: int
+    answer: dict[str, Any]
+    routes: list[str]
+
+
+class KnockNews(BaseModel):
+    """Ask after ``newest`` next; ``missed`` are forgotten already."""
+
+    newest: int
+    missed: int
+    knocks: list[KnockLine]
+
+
 class Asked(BaseModel):
     """The owner was asked; the order's next state shows what it did."""
 

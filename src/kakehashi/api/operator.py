@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from kakehashi.api import lines, wishes
+from kakehashi.api import inspect, lines, wishes
 from kakehashi.api.doors import REST
 from kakehashi.api.http import json_response
 from kakehashi.api.rest import Door, Failed, Ok, done
@@ -45,6 +45,7 @@ def routes(hub: Hub, *, ttl: desk.Ttl) -> list[BaseRoute]:
     :param ttl: what a dead letter gets whose retry is forced
     """
     router = APIRouter(prefix=REST, route_class=Door, responses=REFUSALS)
+    inspect.watch(router, hub)
     _lists(router, hub)
     _orders(router, hub, ttl)
     _accounts(router, hub)

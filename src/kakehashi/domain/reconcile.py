@@ -99,7 +99,7 @@ def _exit(
     now: dict[str, BrokerPosition],
     before: dict[str, BrokerPosition],
     deals: tuple[Deal, ...],
-    ours: frozenset[int],
+    ours: Container[int],
     at: Millis,
 ) -> OrderReported | None:
     if not order.target or order.op not in (Op.CLOSE, Op.CLOSE_PARTIAL):
