@@ -12,11 +12,9 @@ import msgspec
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from kakehashi.api.http import json_response, read_body
+from kakehashi.api.hot import Call, HotDoor, Said, Shortcut
 from kakehashi.domain.orders import Order
 from kakehashi.ports import Commit, JournalEntry, SignalRow
 from kakehashi.store.sqlite import SqliteStore
@@ -32,16 +30,17 @@ class Rows(msgspec.Struct, kw_only=True):
     journal: JournalEntry
 
 
-def app(answer: bytes) -> Starlette:
+def app(answer: bytes) -> Shortcut:
     """The webhook's routes, the body read, an answer of the same size; nothing else."""
     said = msgspec.json.decode(answer)
 
-    async def receive(request: Request) -> Response:
-        await read_body(request, limit=65_536)
-        return json_response(said)
+    async def receive(call: Call) -> Said:
+        await call.body(limit=65_536)
+        return 200, msgspec.json.encode(said)
 
     paths = ("/webhook/tradingview/{token}", "/webhook/tradingview", "/webhook/{token}", "/webhook")
-    return Starlette(routes=[Route(path, receive, methods=["POST"]) for path in paths])
+    routes = [Route(path, HotDoor(receive), methods=["POST"]) for path in paths]
+    return Shortcut(Starlette(routes=routes), routes)
 
 
 def serve(port: int, answer: bytes) -> None:

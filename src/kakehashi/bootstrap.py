@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from kakehashi.api.door import Doorkeeper, Limits, raise_file_limit
+from kakehashi.api.hot import Shortcut
 from kakehashi.config import Settings
 from kakehashi.config.model import networks
 from kakehashi.domain.errors import KakehashiError, Rejected
@@ -146,9 +147,10 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
     hub = await build_hub(settings, url)
     # Stop as on SIGTERM: whoever supervises starts a sound one.
     hub.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
+    app = build_app(hub, settings)
     keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
     config = uvicorn.Config(
-        build_app(hub, settings),
+        Shortcut(app, app.routes),
         http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
         lifespan="on",
         access_log=False,

@@ -12,6 +12,7 @@ import pytest
 
 from kakehashi import bootstrap
 from kakehashi.api.app import build_app
+from kakehashi.api.hot import Shortcut
 from kakehashi.config import Settings, load_settings
 from kakehashi.domain.messages import TimePassed
 from kakehashi.domain.orders import Order
@@ -54,7 +55,7 @@ class Room:
 
     def client_from(self, address: str) -> httpx.AsyncClient:
         """HTTP from a peer of this address."""
-        transport = httpx.ASGITransport(self.app, client=(address, 50_000))
+        transport = httpx.ASGITransport(Shortcut(self.app, self.app.routes), client=(address, 50_000))
         return httpx.AsyncClient(transport=transport, base_url="http://hub")
 
     @property

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
 from kakehashi.services.ingest import refusal
@@ -26,26 +27,33 @@ def error_response(error: KakehashiError) -> Response:
 
 
 async def read_body(request: Request, *, limit: int) -> bytes:
+    """A request's body, as :func:`read_chunks` reads it."""
+    return await read_chunks(request.receive, limit=limit, timeout_s=request.scope.get("body_timeout_s"))
+
+
+async def read_chunks(receive: Receive, *, limit: int, timeout_s: float | None = None) -> bytes:
     """The body, capped while it streams and bounded in time: a slow sender holds no memory and no slot for long.
 
+    :param timeout_s: what the door allows (``hub.body_timeout_s``); None where there is no door
     :raises Rejected: TOO_LARGE
     :raises Malformed: BODY_TIMEOUT, or the sender hung up
     """
-    chunks: list[bytes] = []
-    size = 0
-    timeout_s: float = request.scope.get("body_timeout_s", BODY_TIMEOUT_S)
+    timeout_s = timeout_s or BODY_TIMEOUT_S
+    body = b""
     try:
         async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Malformed("BODY_TIMEOUT", "the sender hung up before the body was complete")
+                chunk: bytes = message.get("body", b"")
+                body += chunk
+                if len(body) > limit:
                     raise Rejected("TOO_LARGE", f"the body is over {limit} bytes")
-                chunks.append(chunk)
+                if not message.get("more_body"):
+                    return body
     except TimeoutError:
         raise Malformed("BODY_TIMEOUT", f"the body took over {timeout_s:g} s to arrive") from None
-    except ClientDisconnect:
-        raise Malformed("BODY_TIMEOUT", "the sender hung up before the body was complete") from None
-    return b"".join(chunks)
 
 
 def bearer(request: Request) -> str | None:

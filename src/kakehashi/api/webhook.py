@@ -1,45 +1,49 @@
 """``POST /webhook/tradingview`` and its aliases."""
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from kakehashi.api.http import bearer, json_response, read_body
+from kakehashi.api.hot import LAST_TOKEN, Call, HotDoor, Said
 from kakehashi.domain.errors import KakehashiError, Rejected
 from kakehashi.services.hub import Hub
 from kakehashi.services.ingest import Knock, refusal
 
 CERT_NAME = "TradingView Webhooks"
+PATHS = ("/webhook/tradingview", "/webhook")
 
 
 def routes(hub: Hub, *, max_body: int, client_cert_header: str) -> list[Route]:
     """The door. The secret may stand in the path, the query, the header or the body."""
+    cert_header = client_cert_header.lower().encode()
 
-    async def receive(request: Request) -> Response:
-        peer = request.client.host if request.client else ""
+    async def receive(call: Call) -> Said:
         knock = Knock(
             body=b"",
-            content_type=request.headers.get("content-type", ""),
-            secret=request.path_params.get("token") or request.query_params.get("token") or bearer(request),
-            peer=hub.peers.client(peer, request.headers.get("x-forwarded-for", "")),
+            content_type=call.header(b"content-type"),
+            secret=_last(call.path) or call.query.get("token") or call.bearer,
+            peer=hub.peers.client(call.peer, call.header(b"x-forwarded-for")),
         )
         try:
-            if client_cert_header:
-                _check_certificate(request, hub, peer, client_cert_header)
-            body = await read_body(request, limit=max_body)
+            if cert_header:
+                _check_certificate(call, hub, cert_header)
+            body = await call.body(limit=max_body)
         except KakehashiError as e:  # it never got as far as the door: whoever inspects sees it all the same
             answer = refusal(e)
             hub.ingest.observe(knock, None, answer)
         else:
             answer = await hub.ingest.receive(msgspec.structs.replace(knock, body=body))
-        return json_response(answer.body, answer.status)
+        return answer.status, msgspec.json.encode(answer.body)
 
-    paths = ("/webhook/tradingview/{token}", "/webhook/tradingview", "/webhook/{token}", "/webhook")
-    return [Route(path, receive, methods=["POST"]) for path in paths]
+    door = HotDoor(receive)
+    return [Route(path + end, door, methods=["POST"]) for path in PATHS for end in (LAST_TOKEN, "")]
 
 
-def _check_certificate(request: Request, hub: Hub, peer: str, header: str) -> None:
+def _last(path: str) -> str:
+    """The token at the end of the path, or empty."""
+    return "" if path in PATHS else path.rpartition("/")[2]
+
+
+def _check_certificate(call: Call, hub: Hub, header: bytes) -> None:
     """TradingView's client certificate, as the named proxy forwards its subject."""
-    if not hub.peers.trusted(peer) or CERT_NAME not in request.headers.get(header, ""):
+    if not hub.peers.trusted(call.peer) or CERT_NAME not in call.header(header):
         raise Rejected("FORBIDDEN", "TradingView's client certificate is required here")
