@@ -6,6 +6,7 @@
 import asyncio
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -68,7 +69,9 @@ async def commits(path: str, seconds: float, rows: Rows) -> float:
         while time.perf_counter() - began < seconds:
             number += 1
             ident = f"{number:010d}"
-            signal = replace(rows.signal, id=f"s-{ident}", trace_id=f"t-{ident}", idem=f"i-{ident}")
+            signal = replace(
+                rows.signal, id=f"s-{ident}", trace_id=f"t-{ident}", idem=sha256(ident.encode()).hexdigest()
+            )
             order = replace(rows.order, id=f"o-{ident}", seq=number, signal_id=signal.id, trace_id=signal.trace_id)
             journal = replace(rows.journal, owner="bench", trace_id=signal.trace_id)
             await store.commit(Commit(ownership=ownership, journal=[journal], changes=[signal, order]))

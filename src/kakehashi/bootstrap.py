@@ -1,8 +1,10 @@
 """The only module that names concrete classes: which store, which clock, which doors."""
 
 import asyncio
+import gc
 import signal
 import socket as sockets
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,6 +120,19 @@ def bind(settings: Settings) -> sockets.socket:
     return listening
 
 
+def tune_the_interpreter() -> None:
+    """For a loop that must answer within milliseconds beside one busy writer thread.
+
+    Cyclic garbage is looked for seldom, and never among what was there at the start: the hot path makes none, and a look
+    at everything that is imported stops all alerts for a tenth of a second. The writer gets the interpreter's lock back
+    within half a millisecond instead of five: it asks for it at each of its statements.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.0005)
+
+
 def door_limits(settings: Settings) -> Limits:
     hub = settings.hub
     return Limits(
@@ -148,6 +163,7 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
     # Stop as on SIGTERM: whoever supervises starts a sound one.
     hub.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
     app = build_app(hub, settings)
+    tune_the_interpreter()
     keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
     config = uvicorn.Config(
         Shortcut(app, app.routes),

@@ -25,7 +25,7 @@ log = structlog.get_logger("door")
 
 SWEEP_EVERY_S: Final = 0.25
 GRACE_S: Final = 1.0
-"""After a deadline: for an answer on its way (BODY_TIMEOUT, TOO_LARGE) and for the peer to read it."""
+"""After a deadline: for an answer on its way (e.g. TOO_LARGE) and for the peer to read it."""
 MAX_OVERHEAD: Final = 64 * 1024
 """Bytes of a request that are no body: request line, headers, chunk sizes, trailers. One read (256 KiB) comes on top."""
 MAX_FIELDS: Final = 100
@@ -36,11 +36,16 @@ RESERVED_FILES: Final = 128
 
 _CLOSED: Final = counter("door_closed_total", "Connections the door closed itself, by why.", ["why"])
 _OPEN: Final = gauge("door_connections", "Connections that are open.")
-_SAID: Final = b'{"status":"error","code":"HEAD_TIMEOUT","message":"the request header did not arrive in time"}'
-_TIMED_OUT: Final = (
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%s" % (len(_SAID), _SAID)
-)
+
+
+def _timed_out(code: bytes, what: bytes) -> bytes:
+    said = b'{"status":"error","code":"%s","message":"the %s did not arrive in time"}' % (code, what)
+    head = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    return b"%scontent-length: %d\r\n\r\n%s" % (head, len(said), said)
+
+
+_LATE_HEAD: Final = _timed_out(b"HEAD_TIMEOUT", b"request header")
+_LATE_BODY: Final = _timed_out(b"BODY_TIMEOUT", b"body")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +204,7 @@ class Door(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["body_timeout_s"] = self._limits.body_s  # type: ignore[typeddict-unknown-key]  # for read_body
+        self.scope["door_bounds_body"] = True  # type: ignore[typeddict-unknown-key]  # for read_chunks
         self._arriving = self._in_head = True
         self.idle = False
         self._overhead = self._surplus = 0
@@ -210,7 +215,7 @@ class Door(HttpToolsProtocol):
         if len(self.headers) > MAX_FIELDS:
             raise ValueError("too many header fields")  # the parser makes a 400 of it
         self._in_head = False
-        self.due = self.loop.time() + self._limits.body_s + GRACE_S
+        self.due = self.loop.time() + self._limits.body_s
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -261,17 +266,19 @@ class Door(HttpToolsProtocol):
     # -- its end -------------------------------------------------------------------------------------------------
 
     def expire(self, now: float) -> None:
-        """Its time is over. A half-sent header is told so; whoever does not read that either is cut off."""
+        """Its time is over. A half-sent request is told so; whoever does not read that either is cut off."""
         late_head = self._arriving and self._in_head
         cycle: RequestResponseCycle | None = self.cycle
         answered = cycle is None or cycle.response_complete
-        if self.transport.is_closing() or not (answered and (late_head or self.idle)) or self.flow.write_paused:
+        late_body = self._arriving and not late_head and cycle is not None and not cycle.response_started
+        tellable = late_body or (answered and (late_head or self.idle))
+        if self.transport.is_closing() or not tellable or self.flow.write_paused:
             self.drop("slow_body" if self._arriving else "slow_reader" if self._requests else "silent")
             return
-        if late_head:
-            self._keeper.count("slow_head")
-            self.transport.write(_TIMED_OUT)
-        self.transport.close()
+        if late_head or late_body:
+            self._keeper.count("slow_head" if late_head else "slow_body")
+            self.transport.write(_LATE_HEAD if late_head else _LATE_BODY)
+        self.transport.close()  # the application, if it waits for the body, hears of it as a hang-up
         self.due = now + GRACE_S
 
     def drop(self, why: str) -> None:

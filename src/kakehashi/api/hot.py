@@ -76,7 +76,7 @@ class Call:
 
     async def body(self, *, limit: int) -> bytes:
         """:raises KakehashiError: TOO_LARGE, BODY_TIMEOUT"""
-        return await read_chunks(self._receive, limit=limit, timeout_s=self._scope.get("body_timeout_s"))
+        return await read_chunks(self._receive, limit=limit, bounded="door_bounds_body" in self._scope)
 
     async def gone(self) -> None:
         """Returns when the caller has hung up. Only after the body was read."""

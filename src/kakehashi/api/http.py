@@ -12,7 +12,7 @@ from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
 from kakehashi.services.ingest import refusal
 
 BODY_TIMEOUT_S = 5.0
-"""Where no door says otherwise (``hub.body_timeout_s``)."""
+"""Where there is no door that watches the time."""
 
 
 def json_response(body: Any, status: int = 200) -> Response:
@@ -28,32 +28,37 @@ def error_response(error: KakehashiError) -> Response:
 
 async def read_body(request: Request, *, limit: int) -> bytes:
     """A request's body, as :func:`read_chunks` reads it."""
-    return await read_chunks(request.receive, limit=limit, timeout_s=request.scope.get("body_timeout_s"))
+    return await read_chunks(request.receive, limit=limit, bounded="door_bounds_body" in request.scope)
 
 
-async def read_chunks(receive: Receive, *, limit: int, timeout_s: float | None = None) -> bytes:
+async def read_chunks(receive: Receive, *, limit: int, bounded: bool = False) -> bytes:
     """The body, capped while it streams and bounded in time: a slow sender holds no memory and no slot for long.
 
-    :param timeout_s: what the door allows (``hub.body_timeout_s``); None where there is no door
+    :param bounded: the door hangs up on a body that is late (``hub.body_timeout_s``): no timer is needed here
     :raises Rejected: TOO_LARGE
     :raises Malformed: BODY_TIMEOUT, or the sender hung up
     """
-    timeout_s = timeout_s or BODY_TIMEOUT_S
-    body = b""
+    if bounded:
+        return await _all_of(receive, limit)
     try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Malformed("BODY_TIMEOUT", "the sender hung up before the body was complete")
-                chunk: bytes = message.get("body", b"")
-                body += chunk
-                if len(body) > limit:
-                    raise Rejected("TOO_LARGE", f"the body is over {limit} bytes")
-                if not message.get("more_body"):
-                    return body
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await _all_of(receive, limit)
     except TimeoutError:
-        raise Malformed("BODY_TIMEOUT", f"the body took over {timeout_s:g} s to arrive") from None
+        raise Malformed("BODY_TIMEOUT", f"the body took over {BODY_TIMEOUT_S:g} s to arrive") from None
+
+
+async def _all_of(receive: Receive, limit: int) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("BODY_TIMEOUT", "the body took too long, or the sender hung up before it was complete")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if len(body) > limit:
+            raise Rejected("TOO_LARGE", f"the body is over {limit} bytes")
+        if not message.get("more_body"):
+            return body
 
 
 def bearer(request: Request) -> str | None:

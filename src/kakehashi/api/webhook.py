@@ -17,21 +17,22 @@ def routes(hub: Hub, *, max_body: int, client_cert_header: str) -> list[Route]:
     cert_header = client_cert_header.lower().encode()
 
     async def receive(call: Call) -> Said:
-        knock = Knock(
-            body=b"",
-            content_type=call.header(b"content-type"),
-            secret=_last(call.path) or call.query.get("token") or call.bearer,
-            peer=hub.peers.client(call.peer, call.header(b"x-forwarded-for")),
-        )
+        body, fault = b"", None
         try:
             if cert_header:
                 _check_certificate(call, hub, cert_header)
             body = await call.body(limit=max_body)
-        except KakehashiError as e:  # it never got as far as the door: whoever inspects sees it all the same
-            answer = refusal(e)
-            hub.ingest.observe(knock, None, answer)
-        else:
-            answer = await hub.ingest.receive(msgspec.structs.replace(knock, body=body))
+        except KakehashiError as e:
+            fault = refusal(e)
+        knock = Knock(
+            body=body,
+            content_type=call.header(b"content-type"),
+            secret=_last(call.path) or call.query.get("token") or call.bearer,
+            peer=hub.peers.client(call.peer, call.header(b"x-forwarded-for")),
+        )
+        if fault is not None:  # it never got as far as the door: whoever inspects sees it all the same
+            hub.ingest.observe(knock, None, fault)
+        answer = fault or await hub.ingest.receive(knock)
         return answer.status, msgspec.json.encode(answer.body)
 
     door = HotDoor(receive)

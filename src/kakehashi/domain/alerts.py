@@ -110,7 +110,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     prev_size: Decimal | None = None
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one alert says.
 
     :ivar format: ``relay``, ``traderspost``, ``pineconnector`` or ``plain``

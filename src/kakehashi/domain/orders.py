@@ -130,7 +130,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Happening, State]]] = {
 """(state, happening) to the next state; every other pair is illegal."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One command to one account. The same ``id`` twice is one act (law 5).
 
     :ivar seq: the command number within the installation; ``magic`` carries it (R18)

@@ -82,7 +82,7 @@ class RouteMemory(msgspec.Struct, frozen=True, kw_only=True):
     last_entry: tuple[Side, Lots | None, Millis] | None = None
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An authenticated alert on its way to a decision.
 
     :ivar strategy: the webhook token's slot: the first part of the idempotency key

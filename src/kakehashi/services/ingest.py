@@ -136,7 +136,7 @@ def _body(heard: Heard) -> dict[str, Any]:
         "signal_id": heard.duplicate_of or signal.id,
         "trace_id": signal.trace_id,
         "idem": signal.idem,
-        "legs": [msgspec.to_builtins(leg) for leg in heard.legs],
+        "legs": heard.legs,
     }
     if signal.notes:
         body["warnings"] = list(signal.notes)

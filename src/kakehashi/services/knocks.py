@@ -122,7 +122,7 @@ def rendered(seen: Seen, routes: Iterable[Route]) -> dict[str, Any]:
         "understood": msgspec.to_builtins(alert) if alert is not None else None,
         "fault": fault,
         "http": seen.answer.status,
-        "answer": seen.answer.body,
+        "answer": msgspec.to_builtins(seen.answer.body),
         "routes": []
         if alert is None or decided
         else [r.name for r in routes if not r.symbols or alert.symbol in r.symbols],

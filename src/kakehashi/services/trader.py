@@ -6,10 +6,11 @@ Whatever arrives while a commit is on its way shares the next one.
 
 import asyncio
 import contextlib
+import math
 import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -66,7 +67,15 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 Wish = Event | Poll | AccountReport | Left
 
 
-_Taken = Sequence[tuple[Wish, asyncio.Future[Outcome] | None]]
+class Asked(NamedTuple):
+    """A wish and who waits for it; nobody waits for what the loop asks itself.
+
+    :ivar due: when the caller gives up, on the monotonic clock
+    """
+
+    wish: Wish
+    future: asyncio.Future[Outcome] | None = None
+    due: float = math.inf
 
 
 class Trader:
@@ -86,10 +95,10 @@ class Trader:
         self._store, self._clock, self._ownership = store, clock, ownership
         self._max_attempts, self._stale_ms, self._day_offset_ms = max_attempts, stale_ms, day_offset_ms
         self._unconfirmed_ms = unconfirmed_ms
-        self._urgent: deque[tuple[Wish, asyncio.Future[Outcome]]] = deque()
-        self._waiting: deque[tuple[Wish, asyncio.Future[Outcome]]] = deque()
+        self._urgent: deque[Asked] = deque()
+        self._waiting: deque[Asked] = deque()
+        self._taken: Sequence[Asked] = ()
         self._arrived = asyncio.Event()
-        self._patience: list[tuple[float, asyncio.Future[Outcome]]] = []
         self._versions: dict[tuple[str, str], int] = {}
         self._keys = TakenKeys()
         self._available = False
@@ -108,15 +117,14 @@ class Trader:
         if not self._available:
             raise Unavailable("STORE_UNAVAILABLE", "the store is not answering", hint="the sender should try again")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        asked = Asked(wish, future, math.inf if within_s is None else self._clock.monotonic() + within_s)
         if isinstance(wish, ConfigChanged):  # a kill switch stands in no queue (SEC-10)
-            self._urgent.append((wish, future))
+            self._urgent.append(asked)
         elif len(self._waiting) >= INBOX:
             raise Unavailable("BACKLOG", f"{INBOX} events are waiting already")
         else:
-            self._waiting.append((wish, future))
+            self._waiting.append(asked)
         self._arrived.set()
-        if within_s is not None:
-            self._patience.append((self._clock.monotonic() + within_s, future))
         return await future
 
     @property
@@ -137,10 +145,10 @@ class Trader:
             tasks.create_task(self._watch_patience())
             tasks.create_task(self._remember_keys())
             while True:
-                batch = await self._take()
-                await self._turn(batch)
+                self._taken = await self._take()
+                await self._turn(self._taken)
 
-    async def _take(self) -> _Taken:
+    async def _take(self) -> Sequence[Asked]:
         if self._urgent or self._waiting:
             await asyncio.sleep(0)  # whoever is about to ask in this round of the loop rides along
         else:
@@ -148,27 +156,27 @@ class Trader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._until_deadline()):
                     await self._arrived.wait()
-        taken: list[tuple[Wish, asyncio.Future[Outcome] | None]] = [*self._urgent]
+        taken = [*self._urgent]
         self._urgent.clear()
         while len(taken) < BATCH and self._waiting:
             taken.append(self._waiting.popleft())
         now = self._clock.now_ms()
         if (due := self.engine.next_deadline) is not None and due <= now:
-            taken.append((TimePassed(at=now), None))
+            taken.append(Asked(TimePassed(at=now)))
         return taken
 
     def _until_deadline(self) -> float:
         due = self.engine.next_deadline
         return 1.0 if due is None else min(1.0, max(0.0, (due - self._clock.now_ms()) / 1000))
 
-    async def _turn(self, taken: _Taken) -> None:
+    async def _turn(self, taken: Sequence[Asked]) -> None:
         if not taken:
             return
         batch, figures, began = Batch(), Figures(), self._clock.monotonic()
         answers: list[tuple[asyncio.Future[Outcome], Outcome | KakehashiError]] = []
         try:
             taken = await self._mark_duplicates(taken)
-            for wish, future in taken:
+            for wish, future, _ in taken:
                 try:
                     said: Outcome | KakehashiError = self._process(wish, batch, figures)
                 except KakehashiError as e:
@@ -196,7 +204,7 @@ class Trader:
                 future.set_exception(said)
 
     async def _faulty(
-        self, wish: Wish, future: asyncio.Future[Outcome] | None, taken: _Taken, error: Exception
+        self, wish: Wish, future: asyncio.Future[Outcome] | None, taken: Sequence[Asked], error: Exception
     ) -> None:
         """The engine broke on one event: that sender is told, nothing of the batch is written, the rest may come again."""
         log.critical("engine_fault", kind=type(wish).__name__, error=repr(error), exc_info=error)
@@ -206,11 +214,11 @@ class Trader:
         if future is None:
             await asyncio.sleep(1)  # a deadline that fails comes back at once: do not spin on it
 
-    async def _fail(self, taken: _Taken, error: KakehashiError) -> None:
+    async def _fail(self, taken: Sequence[Asked], error: KakehashiError) -> None:
         """Nothing was written, but the engine has moved on: forget it and load what is true."""
         self._available = False
         log.error("commit_failed", code=error.code, message=error.message, events=len(taken))
-        for _, future in taken:
+        for _, future, _ in taken:
             if future is not None and not future.done():
                 future.set_exception(Unavailable(error.code, error.message, hint="nothing was written; try again"))
         if error.code == "NOT_OWNER":
@@ -233,20 +241,15 @@ class Trader:
                     await self._take_wishes()
 
     async def _watch_patience(self) -> None:
-        """Tell those who cannot wait longer. One look at all of them costs less than a timer for each."""
+        """Tell those who cannot wait longer. Looking at the few who wait costs less than a timer for each."""
         while True:
             await asyncio.sleep(PATIENCE_EVERY_S)
-            now, waiting = self._clock.monotonic(), []
-            for due, future in self._patience:
-                if future.done():
-                    continue
-                if due > now:
-                    waiting.append((due, future))
-                else:
-                    future.set_exception(
+            now = self._clock.monotonic()
+            for asked in (*self._taken, *self._waiting):
+                if asked.due <= now and asked.future is not None and not asked.future.done():
+                    asked.future.set_exception(
                         Unavailable("STORE_TIMEOUT", "it could not be written in time", hint="it is resent after 5 s")
                     )
-            self._patience = waiting
 
     async def _remember_keys(self) -> None:
         """Learn which keys the store holds, page by page, and anew when the filter has become full."""
@@ -285,7 +288,7 @@ class Trader:
             )
         for wish in sorted(wishes, key=lambda w: ("account", "route", "kill").index(w.kind)):
             if direct:
-                await self._turn([(wish, None)])
+                await self._turn([Asked(wish)])
             else:
                 await self.submit(wish)
 
@@ -300,14 +303,14 @@ class Trader:
 
     # -- one event -----------------------------------------------------------------------------------------------
 
-    async def _mark_duplicates(self, taken: _Taken) -> _Taken:
+    async def _mark_duplicates(self, taken: Sequence[Asked]) -> Sequence[Asked]:
         """Say of each signal whose key is taken which signal took it, in the store or earlier in this batch, and in
         what the two differ.
         """
-        arrived = [w.signal for w, _ in taken if isinstance(w, SignalReceived)]
+        arrived = [a.wish.signal for a in taken if isinstance(a.wish, SignalReceived)]
         keys = [s.idem for s in arrived]
-        asked = [key for key in keys if self._keys.perhaps(key)]
-        known = dict(await self._store.known(asked, now=self._clock.now_ms())) if asked else {}
+        doubtful = [key for key in keys if self._keys.perhaps(key)]
+        known = dict(await self._store.known(doubtful, now=self._clock.now_ms())) if doubtful else {}
         self._keys.add(keys)  # whatever becomes of the commit: "perhaps" is never wrong
         for signal in arrived:
             known.setdefault(signal.idem, signal.id)
@@ -315,12 +318,13 @@ class Trader:
         if not repeated:
             return taken
         first = await self._alerts(set(repeated.values()), arrived)
-        marked: list[tuple[Wish, asyncio.Future[Outcome] | None]] = []
-        for wish, future in taken:
+        marked: list[Asked] = []
+        for asked in taken:
+            wish = asked.wish
             if isinstance(wish, SignalReceived) and wish.signal.id in repeated:
                 original = repeated[wish.signal.id]
-                wish = _duplicate(wish, original, first.get(original))  # noqa: PLW2901
-            marked.append((wish, future))
+                asked = asked._replace(wish=_duplicate(wish, original, first.get(original)))  # noqa: PLW2901
+            marked.append(asked)
         return marked
 
     async def _alerts(self, ids: set[str], arrived: Sequence[Signal]) -> Mapping[str, Alert]:

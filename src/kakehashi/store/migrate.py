@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
-HEAD: Final = "0001_initial"
+HEAD: Final = "0002_lean_indexes"
 """The revision this code works with; a store opens only at this one."""
 
 LOCK_KEY: Final = 0x6B616B65

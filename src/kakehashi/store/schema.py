@@ -47,7 +47,6 @@ idem: Final = sa.Table(
     _text("signal_id"),
     _int("taken_at"),
     _int("until", null=True),
-    sa.Index("ix_idem_until", "until"),
     sqlite_with_rowid=False,
 )
 """Apart from ``signals`` so that keys expire and are pruned without touching the signals themselves."""
@@ -78,7 +77,7 @@ orders: Final = sa.Table(
     _int("expires_at"),
     _text("body"),
     sa.Index("ix_orders_seq", "seq"),
-    sa.Index("ix_orders_account_state", "account", "state"),
+    sa.Index("ix_orders_account_seq", "account", "seq"),
     sa.Index("ix_orders_state", "state"),
     sa.Index("ix_orders_signal_id", "signal_id"),
     sa.Index("ix_orders_trace_id", "trace_id"),
@@ -162,7 +161,6 @@ journal: Final = sa.Table(
     _text("kind"),
     _text("trace_id"),
     _text("body"),
-    sa.Index("ix_journal_owner_seq", "owner", "seq"),
     sa.Index("ix_journal_trace_id", "trace_id"),
     sqlite_autoincrement=True,  # a number is never given twice, also after the newest rows were pruned
 )

@@ -25,9 +25,17 @@ from kakehashi.store.rows import UPSERTS, Params, Plan, plan, token_params
 T = TypeVar("T")
 
 _MOST_ROWS: Final = 64
-"""Rows in one statement at most; a power of two, so that few different statements are prepared."""
+"""Rows in one statement at most: so many different statements of each table are prepared in time, and kept."""
 
 _AUDIT_PAGE: Final = 5000
+
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "cache_size=-65536",
+    "wal_autocheckpoint=4000",
+    "temp_store=MEMORY",  # an upsert of many rows notes how to undo itself: not in a file of its own
+)
 
 # What one commit may have done wrong by itself; any other error is the database's and strikes the whole group.
 _GUILT: Final = (KakehashiError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -116,14 +124,8 @@ class _Transaction:
 
 
 def _slices(count: int) -> list[tuple[int, int]]:
-    """Start and size of each statement: 37 rows are 32 + 4 + 1."""
-    out: list[tuple[int, int]] = []
-    start = 0
-    while start < count:
-        size = min(_MOST_ROWS, 1 << ((count - start).bit_length() - 1))
-        out.append((start, size))
-        start += size
-    return out
+    """Start and size of each statement. As few as can be: each one waits for the interpreter's lock."""
+    return [(start, min(_MOST_ROWS, count - start)) for start in range(0, count, _MOST_ROWS)]
 
 
 class SqliteStore:
@@ -305,7 +307,9 @@ class SqliteStore:
         job = _Job(apply, self._loop.create_future())
         self._unsettled += 1
         self._waiting.append(job)
-        if len(self._waiting) == 1:
+        if self._unsettled == 1:
+            self._kick()  # the writer is idle: it works while this round of the loop goes on
+        elif len(self._waiting) == 1:
             self._loop.call_soon(self._kick)  # at the end of this round of the loop: whoever commits in it rides along
         done: T = await job.future
         return done
@@ -355,10 +359,10 @@ class SqliteStore:
             timeout=self._busy_timeout_s,
             isolation_level=None,
             check_same_thread=False,  # opened and closed by one thread, used by another, never by two at once
-            cached_statements=256,
+            cached_statements=1024,
         )
         if not read_only:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "wal_autocheckpoint=4000"):
+            for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
         return connection
 
