@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from kakehashi.domain.codes import CODES
+from kakehashi.domain.codes import ALL_CODES, CODES
 from kakehashi.domain.errors import KakehashiError
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,11 @@ def test_law_7_every_code_that_is_raised_is_in_the_list() -> None:
         if code not in CODES
     ]
     assert not missing, f"add them to domain/codes.py: {missing}"
+
+
+def test_no_code_is_explained_twice() -> None:
+    names = [code.code for code in ALL_CODES]
+    assert sorted(names) == sorted(CODES)
 
 
 def test_law_7_every_code_says_what_it_means_and_what_to_do_in_both_languages() -> None:

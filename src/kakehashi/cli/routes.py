@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from kakehashi.cli.options import LIMIT, DecimalType, SpanType
 from kakehashi.cli.output import command_output, say, table
 from kakehashi.cli.session import change, now_ms, on_store, shown
-from kakehashi.domain.errors import Malformed, Rejected
+from kakehashi.domain.errors import Malformed
 from kakehashi.domain.rules import Route, rules_from_toml
 from kakehashi.services import desk
 
 if TYPE_CHECKING:
-    from kakehashi.ports import Store
+    pass
 
 
 @click.group("routes")
@@ -78,13 +77,7 @@ async def list_routes(limit: int) -> list[dict[str, Any]]:
 @command_output(columns=("version", "at", "by"))
 async def history(name: str) -> list[dict[str, Any]]:
     """Every version of a route: when, by whom, what."""
-    rows = await on_store(lambda store: store.config_history("route", name))
-    if not rows:
-        raise Rejected("NOT_FOUND", f"no route {name!r}")
-    return [
-        {"version": r.version, "at": r.at, "by": r.by, "value": msgspec.json.decode(r.body) if r.body else None}
-        for r in rows
-    ]
+    return await on_store(lambda store: desk.route_history(store, name))
 
 
 @routes.command("remove")
@@ -93,24 +86,16 @@ async def history(name: str) -> list[dict[str, Any]]:
 async def remove(name: str) -> dict[str, Any]:
     """Remove a route; its history stays."""
 
-    async def work(store: "Store", *, by: str, at: int) -> None:
-        await desk.route(store, name)
-        await desk.put(store, "route", name, None, by=by, at=at)
-
-    await change(work)
+    await change(desk.remove_route, name)
     return {"name": name, "removed": True}
 
 
 def _switch(command: str, text: str, *, enabled: bool) -> None:
-    async def work(store: "Store", name: str, *, by: str, at: int) -> Route:
-        changed = msgspec.structs.replace(await desk.route(store, name), enabled=enabled)
-        return await desk.put_route(store, changed, by=by, at=at)
-
     @routes.command(command, help=text)
     @click.argument("name")
     @command_output()
     async def switch(name: str) -> dict[str, Any]:
-        return shown(await change(work, name))
+        return shown(await change(desk.switch_route, name, enabled=enabled))
 
 
 _switch("enable", "Let a paused route open again.", enabled=True)

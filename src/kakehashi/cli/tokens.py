@@ -7,7 +7,7 @@ import msgspec
 
 from kakehashi.cli.options import LIMIT, SpanType
 from kakehashi.cli.output import command_output
-from kakehashi.cli.session import actor, now_ms, on_store
+from kakehashi.cli.session import actor, change, now_ms, on_store
 from kakehashi.domain.errors import Rejected
 from kakehashi.ports import AuditRow, TokenRow
 from kakehashi.services import desk
@@ -34,19 +34,8 @@ def _once(data: dict[str, Any]) -> str:
 @command_output(human=_once)
 async def create(scope: str, route: str, account: str, name: str, days: int | None) -> dict[str, Any]:
     """Make a token. It is shown once."""
-    from kakehashi.services.access import create_token
-
-    at = now_ms()
-    expires_at = at + days * 86_400_000 if days else None
-    new = create_token(scope, at=at, name=name, route=route, account=account, slot=route, expires_at=expires_at)
-
-    async def work(store: "Store") -> None:
-        if account:
-            await desk.account(store, account)
-        await store.put_token(new.row, _audit("token create", new.row.id, detail=f"{scope} {route}{account}"))
-
-    await on_store(work)
-    return {"id": new.row.id, "scope": scope, "token": new.secret, "expires_at": expires_at}
+    new = await change(desk.issue_token, scope, name=name, route=route, account_name=account, days=days)
+    return {"id": new.row.id, "scope": scope, "token": new.secret, "expires_at": new.row.expires_at}
 
 
 @token.command("list")
@@ -90,11 +79,7 @@ async def rotate(token_id: str, overlap: int) -> dict[str, Any]:
 async def revoke(token_id: str) -> dict[str, Any]:
     """Revoke a token by its id; it is refused within half a second."""
 
-    async def work(store: "Store") -> None:
-        row = await _found(store, token_id)
-        await store.put_token(msgspec.structs.replace(row, revoked_at=now_ms()), _audit("token revoke", token_id))
-
-    await on_store(work)
+    await change(desk.revoke_token, token_id)
     return {"id": token_id, "revoked": True}
 
 

@@ -37,14 +37,6 @@ _GENERAL: Final = (
         "間隔を空けるか上限を上げてください",
     ),
     Code(
-        "TOO_LARGE",
-        413,
-        "the body is larger than {limit} bytes",
-        "本文が {limit} バイトを超えています",
-        "shorten the alert message",
-        "アラート本文を短くしてください",
-    ),
-    Code(
         "STORE_UNAVAILABLE",
         503,
         "it could not be written durably",
@@ -153,15 +145,8 @@ _GENERAL: Final = (
     ),
 )
 
-CODES: Final[Mapping[str, Code]] = {
-    entry.code: entry
-    for entry in (
-        *_GENERAL,
-        *TRADE_CODES,
-        *SYSTEM_CODES,
-        *(INPUT_CODES.values() if isinstance(INPUT_CODES, Mapping) else INPUT_CODES),
-    )
-}
+ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES)
+CODES: Final[Mapping[str, Code]] = {entry.code: entry for entry in ALL_CODES}
 
 
 class _Blanks(dict[str, str]):

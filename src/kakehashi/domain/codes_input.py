@@ -19,8 +19,8 @@ INPUT_CODES: Final[tuple[Code, ...]] = (
     ),
     _code(
         "TOO_LARGE", 413,
-        "The body is larger than 64 KiB.",
-        "本文が64 KiBを超えています。",
+        "The body is larger than this door takes.",
+        "本文が受け付ける上限を超えています。",
         "Send only the fields that matter.",
         "必要な項目だけを送ってください。",
     ),

@@ -203,7 +203,7 @@ def rules_from_toml(table: Mapping[str, Any]) -> RouteRules:
     try:
         rules = msgspec.convert(given, RouteRules, strict=False)
     except (msgspec.ValidationError, ArithmeticError, ValueError) as e:
-        raise Malformed("BAD_CONFIG", f"rules: {e}", hint="see `kakehashi routes rules`") from e
+        raise Malformed("BAD_CONFIG", f"rules: {e}", hint="known rules: " + ", ".join(sorted(known))) from e
     _check(rules)
     return rules
 
