@@ -1,0 +1,64 @@
+"""The frames of klink/1 as they stand on the wire."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from kakehashi.domain import frames
+from kakehashi.domain.errors import Malformed
+from kakehashi.domain.frames import Cmd, Heartbeat, OrderRow, PositionRow, encode, from_ea, from_hub
+
+D = Decimal
+FIRST = PositionRow(ticket="1001", symbol="EURUSD", side="B", volume=D("0.10"), open=D("1.08550"), magic="7")
+SECOND = PositionRow(
+    ticket="1002", symbol="USDJPY", side="S", volume=D("0.25"), open=D("150.123"), sl=D("151.000"), magic="7"
+)
+LIMIT = OrderRow(ticket="2001", symbol="EURUSD", type="BUY_LIMIT", volume=D("0.10"), price=D("1.07000"), magic="7")
+
+
+def test_the_sync_version_has_the_protocols_vectors() -> None:
+    assert frames.position_crc([]) == 0
+    assert frames.position_crc([FIRST]) == 478750638
+    assert frames.position_crc([FIRST, SECOND]) == frames.position_crc([SECOND, FIRST]) == 3616055751
+    assert frames.order_crc([LIMIT]) == 2411355172
+
+
+def test_a_frame_comes_back_as_it_was_with_its_numbers_as_text() -> None:
+    beat = Heartbeat(n=9, boot=7, sseq=3, crc=5, balance=D("10000.00"), synced=True)
+    assert json.loads(encode(beat))["balance"] == "10000.00"
+    assert from_ea(encode(beat)) == beat
+    command = Cmd(id="c-1", seq=1, op="OPEN", sym="EURUSD", side="B", vol=D("0.10"), magic="1", ep=12, ttl_ms=30_000)
+    assert from_hub(encode(command)) == command
+
+
+def test_the_names_of_s1_are_understood_and_unknown_fields_ignored() -> None:
+    assert from_ea('{"t":"HEARTBEAT","n":1,"new_in_v2":true}') == Heartbeat(n=1)
+    assert isinstance(from_hub('{"v":1,"t":"REQUEST_FULL_SYNC"}'), frames.ReqSnap)
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        ("", "BAD_JSON"),
+        ("[1]", "BAD_JSON"),
+        ('{"t":"HB"', "BAD_JSON"),
+        (b"\xff\xfe", "BAD_JSON"),
+        ("[" * 70_000, "TOO_LARGE"),
+        ("[" * 30_000, "BAD_JSON"),
+        ('{"t":"HB","n":1,"n":2}', "DUPLICATE_FIELD"),
+        ('{"t":"HB","n":NaN}', "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"HB","n":1,"balance":"Infinity"}', "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"HB","n":1,"balance":"1e400"}', "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"WHAT"}', "UNKNOWN_FRAME"),
+        ('{"n":1}', "UNKNOWN_FRAME"),
+        ('{"t":"CMD","id":"x"}', "UNKNOWN_FRAME"),
+        ('{"t":"HB"}', "BAD_FRAME"),
+        ('{"t":"HB","n":"many"}', "BAD_FRAME"),
+        ('{"v":2,"t":"HB","n":1}', "BAD_FRAME"),
+    ],
+)
+def test_what_is_no_frame_is_refused_by_name(raw: str | bytes, code: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        from_ea(raw)
+    assert caught.value.code == code
