@@ -174,6 +174,20 @@ async def test_the_same_ack_twice_changes_nothing(room: Room) -> None:
     assert len(await room.store.rows("fills", limit=10)) == 1
 
 
+async def test_a_result_repeated_after_a_restart_is_known_and_clears_the_doubt(tmp_path: Path) -> None:
+    async with a_room(tmp_path) as first:
+        (order,) = await first.ordered("LONG", "a1")
+        await first.poll(journal=True)
+        await first.pass_time(16)
+        assert (await first.order(order)).code == "OUTCOME_UNKNOWN"
+        await first.ack(filled(order, 0.1))
+        assert ((await first.order(order)).state, (await first.order(order)).code) == (State.FILLED, "")
+        tokens = first.tokens
+    async with a_room(tmp_path, tokens) as second:
+        assert (await second.ack(filled(order, 0.1))).json()["acknowledged"] == 1
+        assert len(await second.store.rows("fills")) == 1
+
+
 async def test_unknown_keys_are_missing_and_the_hub_goes_on(room: Room) -> None:
     answer = await room.ack(filled("o-0-0", 0.1), keys=["nothing"])
     assert answer.json() == {"acknowledged": 0, "missing": 2, "refused": []}

@@ -3,12 +3,17 @@
 Source: PROTOCOL section 3, laws 4 and 5; the mailbox contract of the TradingView facts.
 """
 
+from typing import Final
+
 import msgspec
 
 from kakehashi.domain.errors import Rejected
 from kakehashi.domain.messages import OrderReported
 from kakehashi.domain.orders import TRANSITIONS, Fill, Happening, Op, Order, State, step
 from kakehashi.domain.values import ZERO, Lots, Millis, Redelivery
+
+_GOOD: Final = (Happening.PLACED, Happening.FILLED_PART, Happening.FILLED, Happening.DONE)
+"""What settles an earlier doubt."""
 
 
 def may_repeat(order: Order, policy: Redelivery, *, remembers: bool) -> bool:
@@ -68,7 +73,7 @@ def told(order: Order, report: OrderReported, *, mirrored: bool, max_attempts: i
         filled_price=report.price or order.filled_price,
         ticket=report.ticket or order.ticket,
         retcode=report.retcode if report.retcode is not None else order.retcode,
-        code=report.code or order.code,
+        code=report.code or ("" if happening in _GOOD else order.code),
         reason=report.message or report.evidence or order.reason,
         lease_until=report.at + page_ms if happening is Happening.TAKEN else None,
     )

@@ -430,7 +430,10 @@ class Trader:
         for name in engine.accounts:
             rows = await self._store.rows("orders", where={"account": name}, limit=10_000)
             for row in reversed(rows):
-                engine.know_magic(msgspec.json.decode(row["body"], type=Order))
+                order = msgspec.json.decode(row["body"], type=Order)
+                engine.know_magic(order)
+                if order.terminal:
+                    engine.book.put(order)  # so that a result repeated after a restart is known for what it is
 
     async def _load_signal(self, engine: Engine, order: Order) -> None:
         for row in await self._store.rows("signals", where={"id": order.signal_id}, limit=1):
