@@ -10,28 +10,38 @@ from typing import Final
 _BITS: Final = 1 << 25
 """4 MiB: with a million keys one new key in 500,000 is asked of the store needlessly, with five million one in 25."""
 _PROBES: Final = 5
-FULL: Final = 4_000_000
-"""So many keys, and a new filter is due: expired ones leave it only so."""
+_ROOM: Final = 4_000_000
+"""So many keys, or twice those of the start, and a new filter is due: expired ones leave it only so."""
 _MASK: Final = (1 << 32) - 1
 
 
 class TakenKeys:
     """All keys that were taken since it was filled, and perhaps a few more."""
 
-    __slots__ = ("_bits", "complete", "count")
+    __slots__ = ("_bits", "_count", "_room", "complete")
 
     def __init__(self) -> None:
         self._bits = bytearray(_BITS >> 3)
-        self.count = 0
+        self._count, self._room = 0, _ROOM
         self.complete = False
         """Whether the keys that the store held before are in; until then every key is asked of the store."""
 
     def add(self, keys: Iterable[str]) -> None:
         bits = self._bits
         for key in keys:
-            self.count += 1
+            self._count += 1
             for place in _places(key):
                 bits[place >> 3] |= 1 << (place & 7)
+
+    def completed(self) -> None:
+        """The store's keys are all in."""
+        self.complete = True
+        self._room = max(_ROOM, 2 * self._count)
+
+    @property
+    def full(self) -> bool:
+        """Whether a new filter should be filled."""
+        return self._count >= self._room
 
     def perhaps(self, key: str) -> bool:
         """False: it was never taken. True: ask the store."""

@@ -33,7 +33,7 @@ from kakehashi.engine.mirror import Mirror
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.figures import Figures
-from kakehashi.services.keys import FULL, TakenKeys
+from kakehashi.services.keys import TakenKeys
 from kakehashi.services.scribe import Batch, Scribe, StoredSignal
 
 log = structlog.get_logger("trader")
@@ -257,7 +257,7 @@ class Trader:
             if not self._keys.complete:
                 with contextlib.suppress(Unavailable):
                     await self._fill_keys()
-            elif self._keys.count >= FULL:
+            elif self._keys.full:
                 self._keys = TakenKeys()
             await asyncio.sleep(1)
 
@@ -266,7 +266,7 @@ class Trader:
         while page := await self._store.taken_keys(after=after):
             keys.add(page)
             after = page[-1]
-        keys.complete = True
+        keys.completed()
 
     async def _refresh_config(self, *, direct: bool) -> None:
         """Take up newer versions of accounts, routes and kill switches, each as an event (law 9)."""
