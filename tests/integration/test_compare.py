@@ -28,6 +28,14 @@ async def ordered(room: Room, signal: str, name: str) -> str:
     return str(order)
 
 
+async def test_the_rails_of_a_dry_run_are_seen_at_work(room: Room) -> None:
+    dry = msgspec.structs.replace(plain_route(cooldown_s=60), dry_run=True, no_rails=False)
+    await desk.put_route(room.store, dry, by="test", at=0)
+    while not room.hub.trader.engine.routes["trend"].dry_run:
+        await asyncio.sleep(0.01)
+    assert [(await room.alert("LONG", n)).json()["code"] for n in ("a1", "a2")] == ["", "COOLDOWN"]
+
+
 async def test_a_dry_run_route_is_compared_with_the_live_one_of_its_account(room: Room) -> None:
     live = msgspec.structs.replace(plain_route(), name="live", symbols=("EURUSD",))
     rules = rules_from_toml({"size_value": "0.30", "direction": "long"})

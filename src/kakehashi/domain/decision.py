@@ -43,6 +43,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     comment: str = ""
     waits: bool = False
     held: bool = False
+
+    @property
+    def is_entry(self) -> bool:
+        return self.op in (Op.OPEN, Op.PENDING)
+
     after: tuple[str, ...] = ()
 
 

@@ -192,6 +192,9 @@ class Engine:
                 notes=decision.notes, detail=dict(decision.values),
             )  # fmt: skip
         if route.dry_run:
+            for entry in (i for i in decision.intents if i.is_entry):
+                memory = after_entry(memory, entry, at, route.rules_for(name))
+                self._remember(route.name, name, symbol, memory)
             wanted = tuple(f"{i.op} {i.side or ''} {i.volume} {i.symbol}" for i in decision.intents)
             return Leg(route=route.name, account=name, status="dry_run", notes=(*decision.notes, *wanted))
         orders = self._carry_out(decision, signal, route, account, at)
