@@ -144,6 +144,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     :ivar held: the entry of a reversal: every check is made again when its exits have filled
     :ivar remembers: the executor it was leased to declared that it remembers ids and looks up ``magic``
     :ivar code: the reason code of its end, where it has one
+    :ivar past: every state it came into, and when, oldest first
     """
 
     id: str
@@ -187,6 +188,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retcode: int | None = None
     code: str = ""
     reason: str = ""
+    past: tuple[tuple[State, Millis], ...] = ()
 
     @property
     def key(self) -> str:

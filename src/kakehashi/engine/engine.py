@@ -493,6 +493,9 @@ class Engine:
         return order
 
     def _keep(self, order: Order) -> None:
+        if not order.past or order.past[-1][0] is not order.state:
+            past = (*order.past, (order.state, order.updated_at))
+            order = msgspec.structs.replace(order, past=past)
         self.book.put(order)
         self._out.orders[order.id] = order
 

@@ -114,20 +114,25 @@ async def trace(store: Store, wanted: str) -> dict[str, Any]:
     for order in orders:
         text = f"{order.op} {order.side} {order.volume} {order.symbol} on {order.account}"
         hops.append({"at": order.created_at, "hop": "ordered", "subject": order.id, "text": text})
-        hops.append(
-            {"at": order.updated_at, "hop": order.state.value, "subject": order.id, "text": order.reason or order.code}
-        )
         fills = await store.rows("fills", where={"order_id": order.id}, limit=100)
         hops.extend(
             {"at": f["at"], "hop": "filled", "subject": order.id, "text": f"{f['volume']} at {f['price']}"}
             for f in map(plain, fills)
         )
+        hops.extend(_life(order))
     return {
         "trace_id": trace_id,
         "signals": [signal_line(r) for r in signals],
         "orders": [msgspec.to_builtins(o) | {"magic": str(o.magic)} for o in orders],
         "hops": sorted(hops, key=lambda h: h["at"]),
     }
+
+
+def _life(order: Order) -> list[dict[str, Any]]:
+    """Every state the order came into after it was made, with its time; the last one says why."""
+    *earlier, (last, at) = order.past[1:] or ((order.state, order.updated_at),)
+    hops = [{"at": then, "hop": state.value, "subject": order.id, "text": ""} for state, then in earlier]
+    return [*hops, {"at": at, "hop": last.value, "subject": order.id, "text": order.reason or order.code}]
 
 
 async def _trace_of(store: Store, wanted: str) -> str:
