@@ -188,6 +188,23 @@ async def test_a_result_repeated_after_a_restart_is_known_and_clears_the_doubt(t
         assert len(await second.store.rows("fills")) == 1
 
 
+async def test_an_order_that_stays_partial_ends_with_its_life_and_a_short_exit_is_told_to_a_person(room: Room) -> None:
+    (entry,) = await room.ordered("LONG", "a1")
+    await room.poll()
+    await room.ack(filled(entry, 0.04) | {"status": "partial"})
+    await room.pass_time(31)
+    ended = await room.order(entry)
+    assert (ended.state, ended.code, ended.filled_volume) == (State.FILLED, "PARTIAL_FILL", Decimal("0.04"))
+
+    await room.report(standing("77", 0.1, magic=ended.magic))
+    (exit_,) = await room.ordered("CLOSE", "a2")
+    await room.poll()
+    await room.ack(filled(exit_, 0.06))
+    assert (await room.order(exit_)).code == "PARTIAL_FILL"
+    pages = [a["subject"] for a in await room.store.audits() if a["action"] == "page"]
+    assert pages == [exit_]
+
+
 async def test_unknown_keys_are_missing_and_the_hub_goes_on(room: Room) -> None:
     answer = await room.ack(filled("o-0-0", 0.1), keys=["nothing"])
     assert answer.json() == {"acknowledged": 0, "missing": 2, "refused": []}

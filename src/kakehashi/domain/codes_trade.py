@@ -270,6 +270,14 @@ TRADE_CODES: Final = (
         "口座を確認し `kakehashi dlq retry|discard` を実行してください",
     ),
     Code(
+        "PARTIAL_FILL",
+        409,
+        "less was executed than ordered, and the rest does not go on working",
+        "注文数量の一部だけが約定し、残りは有効ではありません",
+        "an exit: close what is left; an entry: it is as large as it says",
+        "決済なら残りを手動で決済してください。新規なら表示の数量で建っています",
+    ),
+    Code(
         "UNCONFIRMED",
         409,
         "the EA took it and has not said what became of it",

@@ -73,13 +73,22 @@ def told(order: Order, report: OrderReported, *, mirrored: bool, max_attempts: i
         filled_price=report.price or order.filled_price,
         ticket=report.ticket or order.ticket,
         retcode=report.retcode if report.retcode is not None else order.retcode,
-        code=report.code or ("" if happening in _GOOD else order.code),
+        code=report.code or _code_of(order, happening, report),
         reason=report.message or report.evidence or order.reason,
         lease_until=report.at + page_ms if happening is Happening.TAKEN else None,
     )
     if happening is Happening.NACKED and order.attempt >= max_attempts:
         return msgspec.structs.replace(after, state=State.DEAD, code="ATTEMPTS_EXHAUSTED")
     return after
+
+
+def _code_of(order: Order, happening: Happening, report: OrderReported) -> str:
+    """A good result clears an earlier doubt; one that is over with less than was ordered says so."""
+    if happening not in _GOOD:
+        return order.code
+    over = happening in (Happening.FILLED, Happening.DONE)
+    done = max(order.filled_volume, report.volume)
+    return "PARTIAL_FILL" if over and order.volume is not None and 0 < done < order.volume else ""
 
 
 def _repeats(order: Order, happening: Happening, report: OrderReported) -> bool:

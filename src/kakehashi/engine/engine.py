@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from kakehashi.domain.alerts import OrderKind
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
 from kakehashi.domain.deliveries import check_whole, ended, fill_of, lease_ended, leased, may_repeat, retried, told
 from kakehashi.domain.errors import Rejected
@@ -340,7 +341,7 @@ class Engine:
         self._keep(order)
         if not order.terminal:
             return
-        if order.state is State.DEAD:
+        if order.state is State.DEAD or (order.code == "PARTIAL_FILL" and not order.is_entry):
             self._out.alerts.append((order.code, order.id, order.reason))
         for waiter in self.book.waiters(order.id):
             if waiter.held and not self.book.blocked(waiter):
@@ -397,6 +398,9 @@ class Engine:
                 order = msgspec.structs.replace(order, lease_until=None)
                 self._keep(order)
                 self._out.alerts.append(("UNCONFIRMED", order.id, f"{order.account}: taken, and no result since"))
+            if order.state is State.PARTIAL and order.kind is OrderKind.MARKET and order.expires_at <= event.at:
+                # whoever said "partial" of an order at market has had its whole life to say more
+                self._end_or_keep(ended(order, Happening.DONE, code="PARTIAL_FILL", at=event.at), event.at)
             if order.state is State.QUEUED and order.expires_at <= event.at:
                 code = "EXPIRED_ENTRY" if order.is_entry else "EXPIRED_EXIT"
                 self._end_or_keep(ended(order, Happening.EXPIRED, code=code, at=event.at), event.at)

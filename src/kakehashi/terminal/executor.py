@@ -334,14 +334,17 @@ def _refused(item: Item, result: Result) -> Done:
 
 
 def _executed(item: Item, deals: Sequence[Deal], wanted: Decimal, retcode: int | None = None) -> Done:
-    """What a command's deals amount to; the price is their volume-weighted average."""
+    """What a command's deals amount to; the price is their volume-weighted average.
+
+    ``filled`` also where less was done than wanted: an IOC order's remainder does not go on working.
+    """
     volume = sum((d.volume for d in deals), ZERO)
     worth = sum((d.volume * d.price for d in deals), ZERO)
     first = deals[0]
     whole = volume >= wanted
     return Done(
         key=item.key,
-        status="filled" if whole else "partial",
+        status="filled",
         ticket=str(first.position),
         order=str(first.order),
         deal=str(first.ticket),
