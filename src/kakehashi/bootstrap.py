@@ -18,7 +18,7 @@ from kakehashi.api.door import Doorkeeper, Limits, raise_file_limit
 from kakehashi.api.hot import Shortcut
 from kakehashi.config import Settings
 from kakehashi.config.model import networks
-from kakehashi.domain.errors import KakehashiError, Rejected
+from kakehashi.domain.errors import KakehashiError, Rejected, Unavailable
 from kakehashi.ports import Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
 from kakehashi.services.hub import Hub
@@ -36,7 +36,12 @@ def prepare_store(settings: Settings) -> str:
     """Make sure the store exists and has today's tables; its URL. Synchronous: call it outside the loop."""
     url = settings.store.resolved_url()
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            message = f"the folder of the store cannot be made: {folder}: {e.strerror}"
+            raise Unavailable("STORE_UNAVAILABLE", message, hint="look at store.url") from e
     upgrade(url)
     return url
 

@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from kakehashi.domain.errors import Unavailable
 from kakehashi.store import migrate
 from kakehashi.store.schema import metadata
 
@@ -80,6 +81,13 @@ def test_a_new_store_gets_every_table(url: str) -> None:
     migrate.upgrade(url)
     assert migrate.current(url) == migrate.HEAD
     assert columns(url) == expected()
+
+
+def test_a_file_that_is_no_database_and_a_server_that_is_not_there_are_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this was never a database" * 100, encoding="utf-8")
+    for url in (f"sqlite:///{tmp_path}/text.db", "postgresql://nobody@127.0.0.1:1/none"):
+        with pytest.raises(Unavailable, match="STORE_UNAVAILABLE: the store cannot be opened"):
+            migrate.upgrade(url)
 
 
 def test_upgrading_twice_changes_nothing(url: str) -> None:

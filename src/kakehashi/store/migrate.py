@@ -1,20 +1,26 @@
 """Brings a store's schema up to date. Synchronous: it runs before anything else does, or in a thread.
 
+Alembic is imported only where there is something to do: a restart has to be quick.
+
 PostgreSQL is reached by asyncpg, which Alembic cannot drive without greenlet; so Alembic writes the SQL script there
 and asyncpg runs it. Revisions must therefore be plain DDL and SQL: none may read rows into Python.
 """
 
 import asyncio
+import contextlib
 import io
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
-import asyncpg
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
+
+from kakehashi.domain.errors import KakehashiError, Unavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD: Final = "0002_lean_indexes"
 """The revision this code works with; a store opens only at this one."""
@@ -25,11 +31,33 @@ LOCK_KEY: Final = 0x6B616B65
 _TIMEOUT_S: Final = 60.0
 
 
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """The databases' errors in our words; the driver's are known only where it is in use."""
+    try:
+        yield
+    except KakehashiError:
+        raise
+    except Exception as e:
+        if not isinstance(e, OSError | sqlite3.Error | sa.exc.SQLAlchemyError | TimeoutError) and not (
+            type(e).__module__.startswith("asyncpg")
+        ):
+            raise
+        first = str(e).splitlines()[0] if str(e) else ""
+        message = f"the store cannot be opened: {type(e).__name__}: {first}"
+        raise Unavailable("STORE_UNAVAILABLE", message, hint="look at store.url, its file or its server") from e
+
+
+@_told()
 def upgrade(url: str, revision: str = HEAD) -> None:
     """Bring the schema to ``revision``, in one transaction; nothing to do is fine, and so are two processes at once.
 
     :param url: ``sqlite:////abs/file.db`` or ``postgresql://...``
     """
+    if current(url) == revision:
+        return
+    from alembic import command  # noqa: PLC0415
+
     if url.startswith("sqlite:"):
         _in_sqlite(url, lambda connection: command.upgrade(_config(connection=connection), revision))
     else:
@@ -38,8 +66,11 @@ def upgrade(url: str, revision: str = HEAD) -> None:
         )
 
 
+@_told()
 def downgrade(url: str, revision: str) -> None:
     """Undo revisions down to ``revision`` (``base``: all of them). Drops what they added, data included."""
+    from alembic import command  # noqa: PLC0415
+
     if url.startswith("sqlite:"):
         _in_sqlite(url, lambda connection: command.downgrade(_config(connection=connection), revision))
     else:
@@ -48,18 +79,26 @@ def downgrade(url: str, revision: str) -> None:
         )
 
 
+@_told()
 def current(url: str) -> str | None:
     """The revision the store is at; None for one that was never set up."""
     if not url.startswith("sqlite:"):
         return asyncio.run(_in_postgres(url, None))
-    if not Path(sa.make_url(url).database or "").exists():
+    path = Path(sa.make_url(url).database or "")
+    if not path.exists():
         return None  # asking must not create the file
-    found: list[str | None] = []
-    _in_sqlite(url, lambda connection: found.append(MigrationContext.configure(connection).get_current_revision()))
-    return found[0]
+    reading = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_TIMEOUT_S)
+    with contextlib.closing(reading) as connection:
+        tables = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+        if connection.execute(tables).fetchone() is None:
+            return None
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if found is None else str(found[0])
 
 
-def _config(output: io.StringIO | None = None, **attributes: object) -> Config:
+def _config(output: io.StringIO | None = None, **attributes: object) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes.update(attributes)
@@ -81,8 +120,10 @@ def _in_sqlite(url: str, work: Callable[[sa.Connection], object]) -> None:
         work(connection)
 
 
-async def _in_postgres(url: str, script: Callable[[Config, str | None], object] | None) -> str | None:
+async def _in_postgres(url: str, script: Callable[["Config", str | None], object] | None) -> str | None:
     """Run the script that Alembic writes for the revision found; the revision that was found."""
+    import asyncpg  # noqa: PLC0415
+
     connection = await asyncpg.connect(url, timeout=_TIMEOUT_S)
     try:
         async with asyncio.timeout(_TIMEOUT_S), connection.transaction():
