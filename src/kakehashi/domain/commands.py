@@ -106,9 +106,15 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
 class Commands:
     """The unfinished commands of one account, in order of their numbers."""
 
-    def __init__(self, settings: LinkSettings, deliveries: Iterable[Delivery] = ()) -> None:
+    def __init__(self, settings: LinkSettings, deliveries: Iterable[Delivery] = (), *, now: Millis = 0) -> None:
+        """Take up what was kept; the monotonic clock of before a restart means nothing any more."""
         self._settings = settings
-        self._live: dict[str, Delivery] = {d.cmd.id: d for d in sorted(deliveries, key=lambda d: d.cmd.seq)}
+        self._live: dict[str, Delivery] = {}
+        for d in sorted(deliveries, key=lambda d: d.cmd.seq):
+            d.taken_now, d.acked_now = now, now if d.state is State.ACKED else None
+            d.sent_now = d.asked_now = d.absent_since = None
+            d.doubt_from = now + settings.lease_ms if d.doubt_from or d.state is State.UNKNOWN else 0
+            self._live[d.cmd.id] = d
         self._ended: dict[str, Delivery] = {}
 
     def __iter__(self) -> Iterator[Delivery]:

@@ -48,7 +48,7 @@ class Link:
         self.session = Session.AWAY
         self.live: str | None = None
         self.mirror = Mirror(settings, now=now, positions=positions)
-        self.commands = Commands(settings, deliveries)
+        self.commands = Commands(settings, deliveries, now=now)
         # After a restart the old holder keeps its right for one whole lease: nobody knows when it last heard an HBA.
         self._heard_at = now
         self._hello: f.Hello | None = None
@@ -87,7 +87,7 @@ class Link:
         return self.live is not None and self._claim is None and self.mirror.fresh(now)
 
     def next_deadline(self) -> Millis | None:
-        """When :class:`w.TimePassed` is due, monotonic ms; None: not before something happens."""
+        """When ``TimePassed`` is due, monotonic ms; None: not before something happens."""
         times = [self.commands.expires_next()]
         s = self.settings
         if self._claim is not None:
@@ -207,7 +207,7 @@ class Link:
             )
         ):
             self._refuse(conn, no)
-        elif self.live is not None and now - self._heard_at <= self.settings.stale_ms:
+        elif self._claim is not None or (self.live and now - self._heard_at <= self.settings.stale_ms):
             self._claimed(event, hello)
         else:
             if self.live is not None:
@@ -256,6 +256,7 @@ class Link:
         if self._beat is not None and self._beat[:2] != (hello.instance, hello.boot):
             self._beat = None
         self.live, self._hello, self._heard_at = conn, hello, now
+        self._resends = 0
         self._broker_offset = hello.broker_time - at if hello.broker_time else 0
         self._snap_asked_at = self._gen_sent_at = self._resent_at = self._tested_at = None
         self._turn(Turn.WELCOMED, hello.instance)
