@@ -93,7 +93,9 @@ class Link:
         if self._claim is not None:
             times.append(self._claim.until)
         elif self.live is not None:
-            times += [self._heard_at + s.dead_ms, self.mirror.deadline(), self._full_sync_at()]
+            times += [self._heard_at + s.dead_ms, self.mirror.deadline()]
+            if not self.mirror.wanted:
+                times.append(self._full_sync_at())
             if self._tested_at is None or self._tested_at < self._heard_at:
                 times.append(self._heard_at + s.test_ms)
             if self.mirror.wanted and self._snap_asked_at is not None:
