@@ -181,13 +181,18 @@ class Commands:
         return d.state is not State.QUEUED or not self._busy(d, netting=out.netting)
 
     def _busy(self, d: Delivery, *, netting: bool) -> bool:
-        """Whether another command works on the same target (R19). A whole CLOSE overtakes a MODIFY: the EA drops that."""
+        """Whether another command works on the same target (R19).
+
+        A whole CLOSE overtakes a MODIFY, which the EA then drops, and on a hedging account one that is in doubt: the
+        position's identifier makes it harmless (R7).
+        """
         for other in self._live.values():
             if other is d or other.state not in UNFINISHED:
                 continue
             same_target = bool(d.cmd.target) and other.cmd.target == d.cmd.target
             same_exit = netting and d.cmd.op in EXITS and other.cmd.op in EXITS and other.cmd.sym == d.cmd.sym
-            overtakes = d.cmd.op == "CLOSE" and other.cmd.op == "MODIFY"
+            doubtful = other.state is State.UNKNOWN and not netting
+            overtakes = d.cmd.op == "CLOSE" and (other.cmd.op == "MODIFY" or doubtful)
             if (same_target and not overtakes) or same_exit:
                 return True
         return False

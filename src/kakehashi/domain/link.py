@@ -258,7 +258,7 @@ class Link:
         if self._beat is not None and self._beat[:2] != (hello.instance, hello.boot):
             self._beat = None
         self.live, self._hello, self._heard_at = conn, hello, now
-        self._resends = 0
+        self._resends, self.mirror.wanted = 0, ""  # a SNAP comes with HELLO
         self._broker_offset = hello.broker_time - at if hello.broker_time else 0
         self._snap_asked_at = self._gen_sent_at = self._resent_at = self._tested_at = None
         self._turn(Turn.WELCOMED, hello.instance)

@@ -118,12 +118,13 @@ def test_a_journal_that_went_back_is_refused(hello: dict[str, int]) -> None:
     assert desk.link.live is None
 
 
-def test_lines_told_by_acks_count_as_seen() -> None:
+@pytest.mark.parametrize("told", [f.Ack(id="c-9", j=11), f.Evt(n=1, st="DEAL", j=11)], ids=["ack", "event"])
+def test_lines_told_by_acks_and_events_count_as_seen(told: f.FromEa) -> None:
     desk = Desk()
-    desk.come("ws1", "A")
-    desk.hear(f.Ack(id="c-9", j=11))
+    desk.come("ws1", "A", evt_hi=1)
+    desk.hear(told)
     desk.step(w.Lost, conn="ws1")
-    assert sent(desk.hello("ws2", "A", jhi=10), f.Refuse)[0].reason == "JOURNAL_BACK"
+    assert sent(desk.hello("ws2", "A", jhi=10, evt_hi=1), f.Refuse)[0].reason == "JOURNAL_BACK"
 
 
 def test_a_connection_that_came_back_is_let_in_when_the_old_one_does_not_answer() -> None:

@@ -266,3 +266,9 @@ def test_on_a_netting_account_one_exit_a_symbol_is_alive() -> None:
     desk.come("ws1", "A", row(), margin_mode="netting")
     desk.deliver(cmd(1, "CLOSE", target="1001"))
     assert sent(desk.deliver(cmd(2, "CLOSE_PARTIAL")), f.Cmd) == []
+
+
+def test_a_whole_close_is_not_held_up_by_one_in_doubt() -> None:
+    desk = in_doubt(cmd(1, "CLOSE", target="1001"), row())
+    assert sent(desk.deliver(cmd(2, "CLOSE_PARTIAL", target="1001")), f.Cmd) == []
+    assert [c.id for c in sent(desk.deliver(cmd(3, "CLOSE", target="1001")), f.Cmd)] == ["c-3"]

@@ -42,6 +42,16 @@ def test_a_heartbeat_that_does_not_prove_the_mirror_makes_it_stale_at_once(beat:
     assert len(sent(steps, f.ReqSnap)) == 1
 
 
+def test_a_heartbeat_of_an_older_state_than_is_held_says_nothing() -> None:
+    desk = Desk()
+    desk.come()
+    desk.change("1001", row())
+    old = desk.beat(sseq=desk.sseq - 1, crc=0)
+    assert (sent(old, f.ReqSnap), desk.link.fresh(desk.now)) == ([], True)
+    desk.passes(6_501)
+    assert not desk.link.fresh(desk.now)
+
+
 def test_a_snapshot_that_is_not_synced_changes_nothing() -> None:
     desk = Desk()
     desk.come("ws1", "A", row())
