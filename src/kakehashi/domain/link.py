@@ -95,7 +95,7 @@ class Link:
         elif self.live is not None:
             times += [self._heard_at + s.dead_ms, self.mirror.deadline()]
             if not self.mirror.wanted:
-                times.append(self._full_sync_at())
+                times.append(self.mirror.full_sync_at)
             if self._tested_at is None or self._tested_at < self._heard_at:
                 times.append(self._heard_at + s.test_ms)
             if self.mirror.wanted and self._snap_asked_at is not None:
@@ -140,6 +140,10 @@ class Link:
         if self._errors[conn] > self.settings.max_errors:
             self._close(conn, POLICY, "too many errors")
             self._unlink(Turn.LOST, "too many errors")
+
+    def _other_boot(self, conn: str) -> None:
+        self.mirror.lapse()
+        self._bad(conn, "BAD_FRAME", f"boot is {self.record.boot} since HELLO")
 
     def _lost(self, event: w.Lost) -> None:
         self._done.pop(event.conn, None)
@@ -280,7 +284,7 @@ class Link:
     def _heartbeat(self, hb: f.Heartbeat, event: Arrived) -> None:
         record = self.record
         if hb.boot != record.boot:
-            self._bad(event.conn, "BAD_FRAME", f"boot is {record.boot} since HELLO")
+            self._other_boot(event.conn)
             return
         if self._beat is not None and hb.n <= self._beat[2]:
             return
@@ -341,7 +345,7 @@ class Link:
 
     def _state(self, frame: f.Snap | f.Delta, event: Arrived) -> None:
         if frame.boot != self.record.boot:
-            self._bad(event.conn, "BAD_FRAME", f"boot is {self.record.boot} since HELLO")
+            self._other_boot(event.conn)
             return
         try:
             facts = (
@@ -373,9 +377,6 @@ class Link:
         self._out.facts.append(
             Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code} {frame.message}")
         )
-
-    def _time(self, _event: w.TimePassed) -> None:
-        """What is due is done in every step."""
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -446,7 +447,7 @@ class Link:
                 self._send(frame)
 
     def _ask_snap(self, now: Millis) -> None:
-        if now >= self._full_sync_at():
+        if now >= self.mirror.full_sync_at:
             self.mirror.wanted = self.mirror.wanted or "FULL_SYNC"
         again = self._snap_asked_at is None or now - self._snap_asked_at >= self.settings.resend_ms
         if self.mirror.wanted and again:
@@ -454,9 +455,6 @@ class Link:
             self._send(f.ReqSnap(reason=self.mirror.wanted))
         elif not self.mirror.wanted:
             self._snap_asked_at = None
-
-    def _full_sync_at(self) -> Millis:
-        return self.mirror.snapped_at + self.settings.full_sync_ms + self.settings.stale_ms
 
     def _outlet(self) -> Outlet | None:
         """None where no command may go: nobody there, suspended, or no heartbeat yet by which the EA could tell its age."""
@@ -477,7 +475,7 @@ _TAKEN: Final[Mapping[type, Callable[[Link, Any], None]]] = {
     Arrived: Link._arrived,
     w.Garbled: Link._garbled,
     w.Lost: Link._lost,
-    w.TimePassed: Link._time,
+    w.TimePassed: lambda _link, _event: None,  # what is due is done in every step
     w.Deliver: Link._deliver,
     w.Withdraw: Link._withdraw,
     w.Resync: Link._resync,

@@ -58,7 +58,7 @@ class Mirror:
         self.missing: dict[str, Missing] = {}
         self.held: tuple[int, int] | None = None
         self.wanted = ""
-        self.snapped_at = now
+        self._snapped_at = now
         self.synced_since: Millis | None = None
         self._crcs = (0, 0)
         self._proved_at: Millis | None = None
@@ -147,7 +147,7 @@ class Mirror:
         if crcs != (frame.crc, frame.ocrc):
             self._doubt("BAD_CRC")
             raise ValueError(f"the rows of SNAP {told} have crc {crcs}, it says {(frame.crc, frame.ocrc)}")
-        self.held, self.wanted, self.snapped_at = told, "", now
+        self.held, self.wanted, self._snapped_at = told, "", now
         return self._take(positions, orders, crcs, now)
 
     def _whole(self, frame: Snap) -> list[Snap] | None:
@@ -270,6 +270,11 @@ class Mirror:
                 facts.append(PositionMoved(change=Change.UNEXPLAINED, row=lost.row))
                 facts.append(Alarm(code="CLOSED_UNEXPLAINED", subject=key, text=lost.row.symbol))
         return facts
+
+    @property
+    def full_sync_at(self) -> Millis:
+        """When the SNAP that the EA sends by itself is overdue."""
+        return self._snapped_at + self._settings.full_sync_ms + self._settings.stale_ms
 
     def blocks_entries(self, symbol: str) -> bool:
         """Whether a position of the symbol is missing: nothing is added to what is not understood."""
