@@ -5,6 +5,7 @@ from typing import Final
 
 from kakehashi.domain.code import Code
 from kakehashi.domain.codes_input import INPUT_CODES
+from kakehashi.domain.codes_link import LINK_CODES
 from kakehashi.domain.codes_system import SYSTEM_CODES
 from kakehashi.domain.codes_trade import TRADE_CODES
 from kakehashi.domain.errors import Rejected
@@ -145,7 +146,7 @@ _GENERAL: Final = (
     ),
 )
 
-ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES)
+ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES, *LINK_CODES)
 CODES: Final[Mapping[str, Code]] = {entry.code: entry for entry in ALL_CODES}
 
 
