@@ -158,16 +158,16 @@ def read(raw: bytes) -> Memory:
     """
     memory, end = Memory(), 0
     while (stop := raw.find(b"\n", end)) >= 0:
-        try:
-            number, length, crc, body = raw[end:stop].split(b" ", 3)
-            note = _decoder.decode(body)
-            whole = int(number) == memory.line + 1 and int(length) == len(body)
-        except ValueError:  # DecodeError and ValidationError are ValueErrors
+        body = raw[end:stop].split(b" ", 3)[-1]
+        crc = _crc(memory.chain, memory.line + 1, body)
+        if raw[end:stop] != _line(memory.line + 1, crc, body):
             break
-        if not whole or int(crc) != _crc(memory.chain, memory.line + 1, body):
+        try:
+            note = _decoder.decode(body)
+        except msgspec.DecodeError:  # whole, but of a version that says what this one does not know
             break
         end = stop + 1
-        _advance(memory, note, int(crc), end)
+        _advance(memory, note, crc, end)
     memory.clean = memory.clean and end == len(raw)
     return memory
 
@@ -176,9 +176,13 @@ def write(memory: Memory, note: Note) -> bytes:
     """The line to append; the memory has it already."""
     body = _encode(note)
     crc = _crc(memory.chain, memory.line + 1, body)
-    raw = b"%d %d %d %b\n" % (memory.line + 1, len(body), crc, body)
+    raw = _line(memory.line + 1, crc, body) + b"\n"
     _advance(memory, note, crc, memory.kept + len(raw))
     return raw
+
+
+def _line(number: int, crc: int, body: bytes) -> bytes:
+    return b"%d %d %d %b" % (number, len(body), crc, body)
 
 
 def _crc(previous: int, number: int, body: bytes) -> int:
