@@ -365,6 +365,14 @@ def test_a_query_is_answered_from_the_journal_and_then_from_the_venue() -> None:
     assert (found.jst, [d.ticket for d in found.found], found.synced) == ("", ["9"], True)
 
 
+def test_a_query_after_a_position_brings_the_deal_that_closed_it() -> None:
+    ea = Ea().connect()
+    look = only(ea.do(Query(id="position:1001", magic="0")), Look)[0]
+    assert (look.position, look.magic) == (1001, 0)
+    closed = deal("9", magic="0", position="1001", entry="OUT", reason="SL")
+    assert [q.found for q in frames(see(ea, deals=(closed,)), QueryResult)] == [(closed,)]
+
+
 # -- R10, R18, R19, R21: what is refused, and what waits ---------------------------------------------------------
 
 
@@ -535,8 +543,13 @@ def test_a_commands_own_deal_comes_with_its_result_and_hides_no_other() -> None:
 def test_a_deal_after_not_executed_corrects_it() -> None:
     ea = Ea().connect()
     ea.command()
-    ea.do(Answered(id="c-1", result=Result(retcode=10006)))
-    assert results(ea.show(deals=(deal("9"),))) == [("FILLED", "LATE")]
+    ea.do(Answered(id="c-1", result=Result(retcode=10028)))
+    while not ea.link.memory.works["c-1"].final:
+        for look in only(ea.wait(250), Look):
+            ea.do(Seen(id=look.id, n=look.n))
+    assert results(ea.out)[0] == ("NOT_EXECUTED", "ABSENT")
+    assert ("FILLED", "LATE") in results(ea.show(deals=(deal("9"),)))
+    assert ("DEAL", "") in results(ea.show(deals=(deal("9"), deal("10"))))
 
 
 # -- the connection ----------------------------------------------------------------------------------------------

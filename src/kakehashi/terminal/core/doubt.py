@@ -143,11 +143,12 @@ def _traded(work: Work, order: str, seen: Seen, view: View, retcode: int | None)
 
 
 def _ended(orders: Sequence[Order], *, pending: bool, dealt: bool) -> str:
-    """An order that ended short: with deals it is a part for good, without it never was a trade."""
-    state = orders[-1].state
-    if pending and state in (OrderState.CANCELED, OrderState.EXPIRED):
-        return "EXPIRED" if state is OrderState.EXPIRED else "CANCELLED"
-    return "PARTIAL" if dealt else "REJECTED"
+    """An order that ended short. With deals its rest is cancelled (the volume says what was filled); without any it
+    never was a trade, unless it rested first.
+    """
+    if pending and orders[-1].state is OrderState.EXPIRED:
+        return "EXPIRED"
+    return "CANCELLED" if dealt or (pending and orders[-1].state is OrderState.CANCELED) else "REJECTED"
 
 
 def _mine(cmd: Cmd, order: str, o: Order) -> bool:

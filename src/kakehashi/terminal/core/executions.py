@@ -38,6 +38,10 @@ SETTLE_MS: Final = 5_000
 """SENT without an answer for this long is looked for."""
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
 _QUERY: Final = "query:"
+POSITION: Final = "position:"
+"""A QUERY whose id begins so asks for the deals of that position, by its identifier."""
+UNKNOWN_MS: Final = 30 * DAY
+"""How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
 
 
 class Pen:
@@ -317,39 +321,42 @@ class Executions:
         return work if work is not None and doubt.ours(work, "", (deal,)) else None
 
     def _tell_deal(self, deal: DealRow, owner: Work | None) -> None:
-        if owner is None or owner.told is None or not owner.cmd.seq:
-            memory = self._pen.memory
-            evt = Evt(
-                n=memory.evt_hi + 1, j=memory.line + 1, st="DEAL", order=deal.order, deals=(deal,), vol=deal.volume
-            )
-            self._pen.note(journal.Told(evt=evt, wall=self._wall))
+        """By itself; only what was called NOT_EXECUTED is corrected by it, the one change of an ended command."""
+        told = owner.told if owner else None
+        if owner is not None and told is not None and told.n and told.st == "NOT_EXECUTED":
+            self._tell(owner, Verdict(st="FILLED", reason="LATE", order=deal.order, deals=(*told.deals, deal)))
             return
-        known = {d.ticket: d for d in (*owner.told.deals, deal)}  # the one change of a final result: venue evidence
-        verdict = Verdict(st="FILLED", reason="LATE", order=deal.order, deals=tuple(known.values()))
-        whole = verdict.volume >= (owner.sent.volume if owner.sent else owner.cmd.vol)
-        self._tell(owner, verdict if whole else msgspec.structs.replace(verdict, st="PARTIAL"))
+        memory = self._pen.memory
+        evt = Evt(n=memory.evt_hi + 1, j=memory.line + 1, st="DEAL", order=deal.order, deals=(deal,), vol=deal.volume)
+        self._pen.note(journal.Told(evt=evt, wall=self._wall))
 
     # -- answering the hub's questions ---------------------------------------------------------------------------
 
     def query(self, query: Query, now: Millis) -> None:
-        """From the journal; what it does not know is looked for at the venue (R8)."""
+        """From the journal; what it does not know is looked for at the venue, as is why a position is gone (R8, R14)."""
         work = self._works.get(query.id)
         if work is not None:
             self._result(query, jst=work.state, found=work.told.deals if work.told else ())
             return
-        if self.view is None or not self.view.connected or not query.magic.isdigit():
+        position = query.id.removeprefix(POSITION) if query.id.startswith(POSITION) else "0"
+        if self.view is None or not self.view.connected or not query.magic.isdigit() or not position.isdigit():
             self._result(query, jst="", found=())
             return
-        since = max(self.view.broker_time - DAY, 0)
+        since = max(self.view.broker_time - UNKNOWN_MS, 1)
         self._looks += 1
         self._queries[query.id] = (query, since)
-        self._wish(_QUERY + query.id, self._looks, query.magic, "", since)
+        magic = 0 if int(position) else int(query.magic)
+        wish = Look(id=_QUERY + query.id, n=self._looks, magic=magic, order=0, position=int(position), since=since)
+        self._pen.out.append(wish)
 
     def _found(self, seen: Seen) -> None:
         query, since = self._queries.pop(seen.id.removeprefix(_QUERY), (None, 0))
-        if query is not None:
-            found = tuple(d for d in seen.deals if d.magic == query.magic and d.reason not in doubt.SERVER)
-            self._result(query, jst="", found=found, since=since)
+        if query is None:
+            return
+        found = seen.deals
+        if not query.id.startswith(POSITION):
+            found = tuple(d for d in found if d.magic == query.magic and d.reason not in doubt.SERVER)
+        self._result(query, jst="", found=found, since=since)
 
     def _result(self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0) -> None:
         synced = self.synced_since is not None

@@ -72,7 +72,7 @@ SLEPT_MS: Final = 5_000
 RETRY_MS: Final = (250, 5_000)
 EVENTS_IN_FLIGHT: Final = 100
 _STAMPS_MS: Final = 120_000
-_NEW_INSTANCE: Final = frozenset({"JOURNAL_BACK", "CLONE"})
+_NEW_INSTANCE: Final = frozenset({"JOURNAL_BACK", "INSTANCE_CLONED"})
 """REFUSE reasons that only another instance id answers (R2, R5)."""
 _DEFAULT: Final = Welcome(ep=0, lease_ms=15_000, hb_ms=5_000, stale_ms=6_500, dead_ms=12_000)
 

@@ -12,8 +12,7 @@ from kakehashi.domain.frames import DealRow, FromEa, FromHub, OrderRow, Position
 from kakehashi.domain.values import Millis
 from kakehashi.terminal.core.words import ZERO, MarginMode, Order, Request, Result
 
-HOUR: Final = 3_600_000
-DAY: Final = 24 * HOUR
+DAY: Final = 86_400_000
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +124,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What a :class:`Look` brought, its ``n`` again. One that failed is not reported: it is asked anew.
 
     :ivar working: orders resting or under way, ORDER_STATE_STARTED among them; ``ended`` those in history
-    :ivar deals: with the magic, or of the order
+    :ivar deals: with the magic, of the order, of the position
     """
 
     id: str
@@ -181,7 +180,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Read orders and history from ``since`` to the far future; then say :class:`Seen`.
 
-    :ivar magic: select what carries it, ``order`` and what belongs to this order's ticket (0: none)
+    :ivar magic: select what carries it, ``order`` what belongs to this order's ticket, ``position`` to this position's
+        identifier; any of them is enough, 0 selects nothing
     """
 
     id: str
@@ -189,6 +189,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     magic: int
     order: int
     since: Millis
+    position: int = 0
 
 
 class Watch(msgspec.Struct, frozen=True):
