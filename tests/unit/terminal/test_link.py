@@ -118,12 +118,20 @@ def test_a_journal_off_its_chain_takes_a_new_instance(damage: Any) -> None:
 
 
 def test_the_hub_that_has_seen_a_later_journal_is_answered_with_a_new_instance() -> None:
-    ea = Ea()
-    ea.do(Connected(fresh="second"))
+    ea = Ea().connect()
     old = ea.link.memory.instance
+    ea.do(Disconnected())
+    ea.do(Connected(fresh="second"))
+    assert ea.link.memory.instance == old
     assert only(ea.do(Refuse(reason="JOURNAL_BACK", retry_ms=100)), Drop)[0].retry_ms == 100
     hello = frames(ea.do(Connected(fresh="third")), Hello)[0]
     assert (hello.instance, hello.prev, hello.boot) == ("third", old, 2)
+
+
+def test_an_instance_that_was_never_let_in_is_not_named_as_the_one_succeeded() -> None:
+    ea = Ea().connect()
+    unheard = Ea(ea.raw)
+    assert Ea(unheard.raw).link.memory.prev == ea.link.memory.instance
 
 
 # -- R3, R4: once, and told until acked --------------------------------------------------------------------------

@@ -25,7 +25,10 @@ class _Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class Booted(_Note, frozen=True, kw_only=True, tag="BOOT"):
-    """The EA began, or took a new instance id; ``prev`` is the one it succeeds."""
+    """The EA began, or took a new instance id; ``prev`` is the one it succeeds: the last that was welcomed.
+
+    One that died before it was let in is unknown to the hub, which could not tell whom this one succeeds.
+    """
 
     instance: str
     prev: str | None
@@ -75,6 +78,8 @@ class DealsTold(_Note, frozen=True, kw_only=True, tag="DEALS"):
 
 
 class Epoch(_Note, frozen=True, kw_only=True, tag="EP"):
+    """Welcomed; the epoch grows whenever the holder changes."""
+
     ep: int
 
 
@@ -121,6 +126,7 @@ class Memory(msgspec.Struct, kw_only=True):
 
     :ivar line: number of the last line, ``chain`` its CRC, ``kept`` the bytes up to its end
     :ivar clean: the last line is CLEAN and nothing follows it
+    :ivar holder: the last instance that was given an epoch
     :ivar outbox: events not acked, by number; ``acked`` those kept for RESEND, with the wall time they were written at
     :ivar started: highest command number started on each target (R19)
     """
@@ -131,6 +137,7 @@ class Memory(msgspec.Struct, kw_only=True):
     clean: bool = False
     instance: str = ""
     prev: str | None = None
+    holder: str = ""
     boot: int = 0
     ep: int = 0
     control: Control = Control(gen=0, halted=False)
@@ -221,7 +228,7 @@ def fold(memory: Memory, note: Note) -> None:
             memory.deal_hi = note.ticket
             memory.deals = {t for t in memory.deals if t > note.ticket}
         case Epoch():
-            memory.ep = note.ep
+            memory.ep, memory.holder = note.ep, memory.instance
         case Control():
             memory.control = note
         case Clean():

@@ -174,7 +174,7 @@ class EaLink:
     def _boot(self, fresh: str) -> None:
         """A boot number of its own; after anything but a clean stop a new instance too (R2)."""
         memory = self.memory
-        instance, prev = (fresh, memory.instance or None) if self._renew else (memory.instance, memory.prev)
+        instance, prev = (fresh, memory.holder or None) if self._renew else (memory.instance, memory.prev)
         self._renew = False
         self._pen.note(journal.Booted(instance=instance, prev=prev, boot=memory.boot + 1))
 
