@@ -119,7 +119,10 @@ class EaLink:
         return self._retry_ms
 
     def take(self, event: Input, *, now: Millis, wall: Millis) -> list[Output]:
-        """What to do about it.
+        """What to do about it. All of it is carried out, in order, before the next event is brought in.
+
+        An answer of OrderSend waits until then too: brought in earlier, its journal lines would overtake those still to be
+        written, and the chain would break.
 
         :param now: monotonic ms; ``wall`` the computer's clock, looked at only to notice that it slept (R16)
         """
