@@ -1,0 +1,363 @@
+"""The commands' life in the EA: taken, started once, pursued until their end is known.
+
+::
+
+    CMD -> INTENT -> (held: no lease, not synced, target busy) -> SENT -> answer or evidence -> result
+                  -> EXPIRED, REJECTED, NOT_EXECUTED(LEASE), DONE(ALREADY_FLAT): nothing was sent
+
+There is one way to OrderSend, :meth:`Executions._send`: the line SENT is its first act, and no command has two of them.
+Source: PROTOCOL R2, R3, R7, R9, R10, R17, R19, R21, R22.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from kakehashi.domain.frames import Ack, Cmd, DealRow, Err, Evt, FromEa, OrderRow, Query, QueryResult
+from kakehashi.domain.values import Millis
+from kakehashi.terminal.core import acts, doubt, journal
+from kakehashi.terminal.core.doubt import Absence, Verdict
+from kakehashi.terminal.core.journal import Memory, Note, Work
+from kakehashi.terminal.core.link_words import (
+    DAY,
+    Answered,
+    Append,
+    Identity,
+    Look,
+    Output,
+    Seen,
+    Send,
+    Trade,
+    View,
+)
+from kakehashi.terminal.core.words import MarginMode
+
+OUTBOX_CAP: Final = 10_000
+SETTLE_MS: Final = 5_000
+"""SENT without an answer for this long is looked for."""
+_SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
+_QUERY: Final = "query:"
+POSITION: Final = "position:"
+"""A QUERY whose id begins so asks for the deals of that position, by its identifier."""
+UNKNOWN_MS: Final = 30 * DAY
+"""How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
+
+
+class Pen:
+    """What comes out, in order; and the only hand that writes the journal."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.out: list[Output] = []
+        self.up = False
+        """Whether the hub has welcomed us: nothing is said before."""
+
+    def note(self, note: Note) -> None:
+        self.out.append(Append(journal.write(self.memory, note)))
+
+    def say(self, frame: FromEa) -> None:
+        if self.up:
+            self.out.append(Send(frame))
+
+
+class _Held(msgspec.Struct, kw_only=True):
+    """A command not started yet. :ivar born: monotonic ms at which it was zero old (R9)"""
+
+    cmd: Cmd
+    born: Millis
+
+
+class _Pursuit(msgspec.Struct, kw_only=True):
+    """A command that was sent, and what is known on the way to its end.
+
+    :ivar asked: when the look that is out began; ``n`` is its number
+    :ivar row: the order as it stood at the last look
+    """
+
+    since: Millis
+    next: Millis
+    absence: Absence
+    retcode: int | None = None
+    order: str = ""
+    asked: Millis | None = None
+    n: int = 0
+    row: OrderRow | None = None
+
+
+class Executions:
+    """All commands of one account."""
+
+    def __init__(self, pen: Pen, identity: Identity) -> None:
+        self._pen = pen
+        self._netting = identity.margin_mode is MarginMode.NETTING
+        self._held: dict[str, _Held] = {}
+        self._pursuits: dict[str, _Pursuit] = {}
+        self._queries: dict[str, tuple[Query, Millis]] = {}
+        self._by_magic: dict[str, str] = {}
+        self._looks = 0
+        self._wall: Millis = 0
+        self.view: View | None = None
+        self.viewed: Millis = 0
+        """When ``view`` was read."""
+        self.synced_since: Millis | None = None
+        self.lease_ms: Millis = 15_000
+        self.specs: tuple[str, ...] = ()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._held) + sum(not self._works[i].told for i in self._pursuits)
+
+    @property
+    def _works(self) -> dict[str, Work]:
+        return self._pen.memory.works
+
+    def begin(self, now: Millis) -> None:
+        """After a start: everything unfinished may have been sent, also an INTENT whose SENT was lost with the power."""
+        for work in self._pen.memory.works.values():
+            self._by_magic[work.cmd.magic] = work.cmd.id
+        for work in self._pen.memory.open_works.values():
+            self._pursue(work, now, window_start=now)
+
+    # -- taking --------------------------------------------------------------------------------------------------
+
+    def take(self, cmd: Cmd, *, born: Millis) -> None:
+        """A CMD of the right epoch: INTENT, then ACK. A known id is answered from memory, never executed again (R3)."""
+        work = self._works.get(cmd.id)
+        if work is not None and acts.content(work.cmd) != acts.content(cmd):
+            self._pen.say(Err(code="SAME_ID", message=f"{cmd.id} is known with other content"))
+            return
+        if work is None:
+            self._intend(cmd)
+            work = self._works[cmd.id]
+            self._held[cmd.id] = _Held(cmd=cmd, born=born)
+        elif cmd.id in self._held:  # stamped anew: the youngest stamp is the best measurement, the age only grows
+            self._held[cmd.id] = _Held(cmd=cmd, born=min(born, self._held[cmd.id].born))
+        self._pen.say(Ack(id=cmd.id, j=work.j))
+
+    def _intend(self, cmd: Cmd) -> None:
+        at = self.view.broker_time if self.view else 0
+        self._pen.note(journal.Intent(cmd=cmd, at=at))
+        self._by_magic[cmd.magic] = cmd.id
+
+    def cancel_pending(self, gen: int, now: Millis) -> None:
+        """HALT: our pending orders go; each by a command of our own (R21)."""
+        if self.view is None:
+            return
+        for cmd in acts.halt_cancels(gen, self.view, self._pen.memory.prefixes):
+            plan = acts.cancel(cmd, self.view)
+            if cmd.id not in self._works and isinstance(plan, acts.Plan):
+                self._intend(cmd)
+                self._send(self._works[cmd.id], plan, now)
+
+    def lease_lost(self) -> None:
+        """What was acked and not started never will be (R5)."""
+        for command in [*self._held]:
+            self._tell(self._works[command], Verdict(st="NOT_EXECUTED", reason="LEASE"))
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def turn(self, *, may_start: bool, ep: int, now: Millis, wall: Millis) -> None:
+        """Start what may start, look for what is due.
+
+        :param may_start: the lease holds and the clocks can be trusted (R5, R9)
+        """
+        self._wall = wall
+        for command, held in sorted(self._held.items(), key=lambda item: item[1].cmd.seq):
+            work = self._works[command]
+            decision: acts.Decision | None = self._verdict_before(held, now)
+            if decision is None and may_start and held.cmd.ep == ep and self._free(held.cmd) and self._sees:
+                decision = self._decide(held.cmd)
+            if isinstance(decision, acts.Plan):
+                self._send(work, decision, now)
+            elif decision is not None:
+                self._tell(work, decision)
+        for command in [*self._pursuits]:
+            self._look(command, now)
+
+    @property
+    def _sees(self) -> bool:
+        """A terminal that is not synced shows no positions: nothing can be judged on it (R13)."""
+        return self.view is not None and self.synced_since is not None
+
+    def _verdict_before(self, held: _Held, now: Millis) -> Verdict | None:
+        cmd, memory = held.cmd, self._pen.memory
+        if cmd.ttl_ms and now - held.born > cmd.ttl_ms:
+            return Verdict(st="EXPIRED", reason="TTL")
+        if cmd.seq < memory.started.get(cmd.target, 0):
+            return Verdict(st="REJECTED", reason="SUPERSEDED")
+        if cmd.op in acts.ENTRIES and memory.control.halted:
+            return Verdict(st="REJECTED", reason="HALTED")
+        if cmd.op in acts.ENTRIES and len(memory.outbox) >= OUTBOX_CAP:
+            return Verdict(st="REJECTED", reason="BACKLOG")
+        return None
+
+    def _free(self, cmd: Cmd) -> bool:
+        """At most one unfinished command per target, and one live exit per symbol on netting (R19, R10)."""
+        others = (self._works[i].cmd for i in self._pursuits)
+        return not any(acts.conflict(cmd, other, netting=self._netting) for other in others)
+
+    def _decide(self, cmd: Cmd) -> acts.Decision:
+        assert self.view is not None  # noqa: S101 (_sees)
+        return acts.decide(cmd, self.view, halted=self._pen.memory.control.halted, specs=self.specs)
+
+    def _send(self, work: Work, plan: acts.Plan, now: Millis) -> None:
+        """SENT on disk, then the call (R2)."""
+        self._held.pop(work.cmd.id, None)
+        self._pen.note(journal.Sent(id=work.cmd.id, volume=plan.volume, target=plan.target))
+        self._pen.out.append(Trade(id=work.cmd.id, request=plan.request, deviation=work.cmd.deviation))
+        self._pursue(work, now + SETTLE_MS, window_start=now)
+
+    # -- pursuing ------------------------------------------------------------------------------------------------
+
+    def _pursue(self, work: Work, first_look: Millis, *, window_start: Millis) -> None:
+        other = work.instance != self._pen.memory.instance
+        until = window_start + doubt.window_ms(None, other_instance=other, lease_ms=self.lease_ms)
+        order = work.told.order if work.told else ""
+        self._pursuits[work.cmd.id] = _Pursuit(
+            since=window_start, next=first_look, absence=Absence(until=until), order=order
+        )
+
+    def answered(self, answer: Answered, now: Millis) -> None:
+        """OrderSend returned; unless that settles it, evidence is looked for at once."""
+        p, work = self._pursuits.get(answer.id), self._works.get(answer.id)
+        if p is None or work is None or work.told is not None:
+            return
+        p.next = now
+        if answer.result is None:
+            return
+        result = answer.result
+        p.retcode, p.order = result.retcode, str(result.order) if result.order else ""
+        p.absence.until = p.since + doubt.window_ms(result.retcode, other_instance=False, lease_ms=0)
+        verdict = doubt.by_answer(work, result, answer.deals)
+        if verdict is not None:
+            self._tell(work, verdict)
+
+    def _look(self, command: str, now: Millis) -> None:
+        p, work = self._pursuits[command], self._works[command]
+        if work.told is not None and self.view is not None:  # it works on: look when its row moves
+            row = next((o for o in self.view.orders if o.ticket == p.order), None)
+            if row != p.row:
+                p.row, p.next = row, now
+        if now < p.next or self.view is None or not self.view.connected:
+            return
+        young = now < p.since + doubt.IN_FLIGHT_MS
+        pause = _WORKING_MS if work.told else _SOON_MS if young else _LATER_MS
+        self._looks += 1
+        p.asked, p.n, p.next = now, self._looks, now + pause
+        ticket = work.cmd.target if work.cmd.op == "CANCEL" else p.order
+        self._wish(command, p.n, work.cmd.magic, ticket, doubt.history_from(work))
+
+    def _wish(self, command: str, n: int, magic: str, order: str, since: Millis) -> None:
+        self._pen.out.append(Look(id=command, n=n, magic=int(magic or 0), order=int(order or 0), since=max(since, 0)))
+
+    def seen(self, seen: Seen, now: Millis) -> None:
+        """What a look brought: the end, a step on the way, or one of the two reads that prove absence (R7)."""
+        if seen.id.startswith(_QUERY):
+            self._found(seen)
+            return
+        p, work = self._pursuits.get(seen.id), self._works.get(seen.id)
+        if p is None or work is None or p.asked is None or p.n != seen.n or self.view is None:
+            return
+        asked, p.asked = min(p.asked, self.viewed), None  # both parts of the evidence have to be as young
+        judgement = doubt.by_evidence(work, p.order, seen, self.view, p.retcode)
+        if isinstance(judgement, Verdict):
+            p.order = p.order or judgement.order
+            p.absence.first = None
+            self._tell(work, judgement)
+        elif judgement is doubt.Finding.WAIT:
+            p.absence.first = None
+        elif p.absence.proves(asked=asked, now=now, synced_since=self.synced_since):
+            self._tell(work, Verdict(st="NOT_EXECUTED", reason="ABSENT", retcode=p.retcode, order=p.order))
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def _tell(self, work: Work, verdict: Verdict) -> None:
+        """Result and outbox row in one line; :class:`EaLink` sends the outbox."""
+        told, memory, command = work.told, self._pen.memory, work.cmd.id
+        if told is None or verdict.final or (told.st, told.vol) != (verdict.st, verdict.volume):
+            evt = Evt(
+                n=memory.evt_hi + 1 if work.cmd.seq else 0,
+                id=command,
+                j=memory.line + 1,
+                st=verdict.st,
+                retcode=verdict.retcode,
+                order=verdict.order,
+                deals=verdict.deals,
+                vol=verdict.volume,
+                price=verdict.price,
+                reason=verdict.reason,
+            )
+            self._pen.note(journal.Told(evt=evt, final=verdict.final, wall=self._wall))
+        if verdict.final:
+            self._held.pop(command, None)
+            self._pursuits.pop(command, None)
+
+    def deals(self, deals: Iterable[DealRow], now: Millis) -> None:
+        """Each deal once, by its ticket; those of an unfinished command come with its result (R22)."""
+        memory, high, whole = self._pen.memory, self._pen.memory.deal_hi, True
+        for deal in sorted(deals, key=lambda d: int(d.ticket)):
+            ticket = int(deal.ticket)
+            if ticket <= memory.deal_hi:
+                continue
+            if ticket not in memory.deals:
+                owner = self._owner(deal)
+                if owner is not None and not owner.final:
+                    whole = False
+                    p = self._pursuits.get(owner.cmd.id)
+                    if p is not None and p.asked is None:
+                        p.next = min(p.next, now)
+                    continue
+                self._tell_deal(deal, owner)
+            high = ticket if whole else high
+        if high > memory.deal_hi:
+            self._pen.note(journal.DealsTold(ticket=high))
+
+    def _owner(self, deal: DealRow) -> Work | None:
+        for command, p in self._pursuits.items():
+            if p.order and deal.order == p.order:
+                return self._works[command]
+        work = self._works.get(self._by_magic.get(deal.magic, ""))
+        return work if work is not None and doubt.ours(work, "", (deal,)) else None
+
+    def _tell_deal(self, deal: DealRow, owner: Work | None) -> None:
+        """By itself; only what was called NOT_EXECUTED is corrected by it, the one change of an ended command."""
+        told = owner.told if owner else None
+        if owner is not None and told is not None and told.n and told.st == "NOT_EXECUTED":
+            self._tell(owner, Verdict(st="FILLED", reason="LATE", order=deal.order, deals=(*told.deals, deal)))
+            return
+        memory = self._pen.memory
+        evt = Evt(n=memory.evt_hi + 1, j=memory.line + 1, st="DEAL", order=deal.order, deals=(deal,), vol=deal.volume)
+        self._pen.note(journal.Told(evt=evt, wall=self._wall))
+
+    # -- answering the hub's questions ---------------------------------------------------------------------------
+
+    def query(self, query: Query, now: Millis) -> None:
+        """From the journal; what it does not know is looked for at the venue, as is why a position is gone (R8, R14)."""
+        work = self._works.get(query.id)
+        if work is not None:
+            self._result(query, jst=work.state, found=work.told.deals if work.told else ())
+            return
+        position = query.id.removeprefix(POSITION) if query.id.startswith(POSITION) else "0"
+        if self.view is None or not self.view.connected or not query.magic.isdigit() or not position.isdigit():
+            self._result(query, jst="", found=())
+            return
+        since = max(self.view.broker_time - UNKNOWN_MS, 1)
+        self._looks += 1
+        self._queries[query.id] = (query, since)
+        magic = 0 if int(position) else int(query.magic)
+        wish = Look(id=_QUERY + query.id, n=self._looks, magic=magic, order=0, position=int(position), since=since)
+        self._pen.out.append(wish)
+
+    def _found(self, seen: Seen) -> None:
+        query, since = self._queries.pop(seen.id.removeprefix(_QUERY), (None, 0))
+        if query is None:
+            return
+        found = seen.deals
+        if not query.id.startswith(POSITION):
+            found = tuple(d for d in found if d.magic == query.magic and d.reason not in doubt.SERVER)
+        self._result(query, jst="", found=found, since=since)
+
+    def _result(self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0) -> None:
+        synced = self.synced_since is not None
+        self._pen.say(QueryResult(id=query.id, magic=query.magic, jst=jst, found=found, synced=synced, hist_from=since))

@@ -1,0 +1,256 @@
+"""The EA's journal: its lines, the chain that proves them, and what they add up to.
+
+A line is ``number length crc body``: ``length`` the body's bytes, ``crc`` the CRC32 of ``previous number length body``,
+so a line that is torn, missing, changed or put back from elsewhere breaks the chain. The machine's memory changes by
+:func:`fold` alone, at start and in life: what it knows is what is written. Source: PROTOCOL R2.
+"""
+
+import zlib
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+import msgspec
+
+from kakehashi.domain.frames import Cmd, Evt
+from kakehashi.domain.values import Millis
+from kakehashi.terminal.core.words import ZERO
+
+KEEP_MS: Final = 30 * 24 * 3_600_000
+"""How long acked events are kept for RESEND (R20)."""
+_STARTED: Final = frozenset({"DONE", "FILLED", "PARTIAL", "PLACED", "CANCELLED"})
+
+
+class _Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k"):
+    pass
+
+
+class Booted(_Note, frozen=True, kw_only=True, tag="BOOT"):
+    """The EA began, or took a new instance id; ``prev`` is the one it succeeds: the last that was welcomed.
+
+    One that died before it was let in is unknown to the hub, which could not tell whom this one succeeds.
+    """
+
+    instance: str
+    prev: str | None
+    boot: int
+
+
+class Intent(_Note, frozen=True, kw_only=True, tag="INTENT"):
+    """A command was taken; nothing was sent. ``at`` in broker time."""
+
+    cmd: Cmd
+    at: Millis
+
+
+class Sent(_Note, frozen=True, kw_only=True, tag="SENT"):
+    """OrderSend is about to be called.
+
+    :ivar volume: lots asked for; 0 for what trades none
+    :ivar target: ticket of the position or order it acts on, as it is known in the terminal now
+    """
+
+    id: str
+    volume: Decimal = ZERO
+    target: str = ""
+
+
+class Told(_Note, frozen=True, kw_only=True, tag="TOLD"):
+    """A result and its outbox row, one line: neither is ever there without the other.
+
+    :ivar evt: of a command of ours (HALT's cancels) that the hub did not give: number 0, never sent
+    :ivar final: nothing more will come of the command
+    :ivar wall: ms, the computer's clock
+    """
+
+    evt: Evt
+    final: bool = True
+    wall: Millis = 0
+
+
+class EvtAcked(_Note, frozen=True, kw_only=True, tag="EVTA"):
+    n: int
+
+
+class DealsTold(_Note, frozen=True, kw_only=True, tag="DEALS"):
+    """Every deal up to this ticket has been told."""
+
+    ticket: int
+
+
+class Epoch(_Note, frozen=True, kw_only=True, tag="EP"):
+    """Welcomed; the epoch grows whenever the holder changes."""
+
+    ep: int
+
+
+class Control(_Note, frozen=True, kw_only=True, tag="CONTROL"):
+    """What HALT, RESUME and SET left in force (R21)."""
+
+    gen: int
+    halted: bool
+    cancel_pending: bool = True
+    symbols: tuple[str, ...] = ()
+
+
+class Clean(_Note, frozen=True, kw_only=True, tag="CLEAN"):
+    """The EA stopped of its own accord; nothing after this line was done."""
+
+
+Note: TypeAlias = Booted | Intent | Sent | Told | EvtAcked | DealsTold | Epoch | Control | Clean
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """One command's life as the journal has it.
+
+    :ivar j: the line of its INTENT
+    :ivar instance: which of our instances took it
+    :ivar sent: None: OrderSend was not called, as far as this journal knows
+    :ivar told: the last result, if there is one
+    """
+
+    cmd: Cmd
+    j: int
+    at: Millis
+    instance: str
+    sent: Sent | None = None
+    told: Evt | None = None
+    final: bool = False
+
+    @property
+    def state(self) -> str:
+        return self.told.st if self.told else "SENT" if self.sent else "INTENT"
+
+
+class Memory(msgspec.Struct, kw_only=True):
+    """Everything that outlives the process.
+
+    :ivar line: number of the last line, ``chain`` its CRC, ``kept`` the bytes up to its end
+    :ivar clean: the last line is CLEAN and nothing follows it
+    :ivar holder: the last instance that was given an epoch
+    :ivar outbox: events not acked, by number; ``acked`` those kept for RESEND, with the wall time they were written at
+    :ivar started: highest command number started on each target (R19)
+    """
+
+    line: int = 0
+    chain: int = 0
+    kept: int = 0
+    clean: bool = False
+    instance: str = ""
+    prev: str | None = None
+    holder: str = ""
+    boot: int = 0
+    ep: int = 0
+    control: Control = Control(gen=0, halted=False)
+    cmd_hi: int = 0
+    evt_hi: int = 0
+    evt_acked: int = 0
+    deal_hi: int = 0
+    works: dict[str, Work] = {}
+    open_works: dict[str, Work] = {}
+    outbox: dict[int, tuple[Evt, Millis]] = {}
+    acked: dict[int, tuple[Evt, Millis]] = {}
+    deals: set[int] = set()
+    started: dict[str, int] = {}
+    prefixes: set[int] = set()
+
+
+_encode: Final = msgspec.json.Encoder(decimal_format="string").encode
+_decoder: Final = msgspec.json.Decoder(Note, strict=False)
+
+
+def read(raw: bytes) -> Memory:
+    """What a journal file says, up to the first line that is torn or off the chain.
+
+    The shell keeps a copy of what lies beyond ``kept`` and cuts it off before it appends.
+    """
+    memory, end = Memory(), 0
+    while (stop := raw.find(b"\n", end)) >= 0:
+        body = raw[end:stop].split(b" ", 3)[-1]
+        crc = _crc(memory.chain, memory.line + 1, body)
+        if raw[end:stop] != _line(memory.line + 1, crc, body):
+            break
+        try:
+            note = _decoder.decode(body)
+        except msgspec.DecodeError:  # whole, but of a version that says what this one does not know
+            break
+        end = stop + 1
+        _advance(memory, note, crc, end)
+    memory.clean = memory.clean and end == len(raw)
+    return memory
+
+
+def write(memory: Memory, note: Note) -> bytes:
+    """The line to append; the memory has it already."""
+    body = _encode(note)
+    crc = _crc(memory.chain, memory.line + 1, body)
+    raw = _line(memory.line + 1, crc, body) + b"\n"
+    _advance(memory, note, crc, memory.kept + len(raw))
+    return raw
+
+
+def _line(number: int, crc: int, body: bytes) -> bytes:
+    return b"%d %d %d %b" % (number, len(body), crc, body)
+
+
+def _crc(previous: int, number: int, body: bytes) -> int:
+    return zlib.crc32(b"%d %d %d " % (previous, number, len(body)) + body)
+
+
+def _advance(memory: Memory, note: Note, crc: int, kept: int) -> None:
+    memory.line, memory.chain, memory.kept = memory.line + 1, crc, kept
+    memory.clean = isinstance(note, Clean)
+    fold(memory, note)
+
+
+def fold(memory: Memory, note: Note) -> None:
+    """What one line changes."""
+    match note:
+        case Booted():
+            memory.instance, memory.prev, memory.boot = note.instance, note.prev, note.boot
+        case Intent():
+            cmd = note.cmd
+            work = Work(cmd=cmd, j=memory.line, at=note.at, instance=memory.instance)
+            memory.works[cmd.id] = memory.open_works[cmd.id] = work
+            memory.cmd_hi = max(memory.cmd_hi, cmd.seq)
+            if cmd.magic.isdigit() and int(cmd.magic) >> 48:
+                memory.prefixes.add(int(cmd.magic) >> 48)
+        case Sent():
+            work = memory.works[note.id]
+            work.sent = note
+            _begun(memory, work.cmd)
+        case Told():
+            _told(memory, note)
+        case EvtAcked():
+            for n in [n for n in memory.outbox if n <= note.n]:
+                memory.acked[n] = memory.outbox.pop(n)
+            memory.evt_acked = max(memory.evt_acked, note.n)
+        case DealsTold():
+            memory.deal_hi = note.ticket
+            memory.deals = {t for t in memory.deals if t > note.ticket}
+        case Epoch():
+            memory.ep, memory.holder = note.ep, memory.instance
+        case Control():
+            memory.control = note
+        case Clean():
+            pass
+
+
+def _told(memory: Memory, note: Told) -> None:
+    evt = note.evt
+    memory.deals.update(int(d.ticket) for d in evt.deals if int(d.ticket) > memory.deal_hi)
+    if evt.n:
+        memory.evt_hi = evt.n
+        memory.outbox[evt.n] = (evt, note.wall)
+        for n in [n for n, (_, wall) in memory.acked.items() if wall < note.wall - KEEP_MS]:
+            del memory.acked[n]
+    if work := memory.works.get(evt.id):
+        work.told, work.final = evt, note.final
+        if evt.st in _STARTED:
+            _begun(memory, work.cmd)
+        if note.final:
+            memory.open_works.pop(evt.id, None)
+
+
+def _begun(memory: Memory, cmd: Cmd) -> None:
+    if cmd.target and cmd.seq:
+        memory.started[cmd.target] = max(memory.started.get(cmd.target, 0), cmd.seq)
