@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from kakehashi.domain.decision import Intent
 from kakehashi.domain.errors import Rejected
 from kakehashi.domain.messages import OrderReported
 from kakehashi.domain.orders import TRANSITIONS, Fill, Happening, Op, Order, State, step
@@ -128,6 +129,24 @@ def ended(order: Order, happening: Happening, *, code: str, at: Millis, reason: 
     """
     return msgspec.structs.replace(
         order, state=step(order, happening), code=code, reason=reason or order.reason, updated_at=at, held=False
+    )
+
+
+def released(order: Order, intent: Intent, *, at: Millis) -> Order:
+    """A held order as its second decision wants it; it may be offered now."""
+    return msgspec.structs.replace(
+        order,
+        held=False,
+        op=intent.op,
+        volume=intent.volume,
+        volume_ratio=intent.volume_ratio,
+        price=intent.price,
+        sl=intent.sl,
+        tp=intent.tp,
+        target=intent.target,
+        expect_vol=intent.expect_vol,
+        opened_before=intent.opened_before,
+        updated_at=at,
     )
 
 

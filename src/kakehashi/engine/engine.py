@@ -11,7 +11,17 @@ import msgspec
 
 from kakehashi.domain.alerts import OrderKind
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
-from kakehashi.domain.deliveries import check_whole, ended, fill_of, lease_ended, leased, may_repeat, retried, told
+from kakehashi.domain.deliveries import (
+    check_whole,
+    ended,
+    fill_of,
+    lease_ended,
+    leased,
+    may_repeat,
+    released,
+    retried,
+    told,
+)
 from kakehashi.domain.errors import Rejected
 from kakehashi.domain.messages import (
     AccountReport,
@@ -364,22 +374,7 @@ class Engine:
             self._refuse(order, at, decision.code or "NOTHING_TO_CLOSE", "; ".join(decision.notes))
             return
         first, *more = decision.intents
-        self._keep(
-            msgspec.structs.replace(
-                order,
-                held=False,
-                op=first.op,
-                volume=first.volume,
-                volume_ratio=first.volume_ratio,
-                price=first.price,
-                sl=first.sl,
-                tp=first.tp,
-                target=first.target,
-                expect_vol=first.expect_vol,
-                opened_before=first.opened_before,
-                updated_at=at,
-            )
-        )
+        self._keep(released(order, first, at=at))
         self._carry_out(msgspec.structs.replace(decision, intents=tuple(more)), signal, route, account, at)
 
     def _refuse(self, order: Order, at: int, code: str, reason: str) -> None:
