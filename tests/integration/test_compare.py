@@ -16,7 +16,7 @@ from room import ACCOUNT, Room, filled, plain_route, room
 from kakehashi import cli
 from kakehashi.domain.rules import rules_from_toml
 from kakehashi.services import desk
-from kakehashi.services.compare import compare_route, with_differences
+from kakehashi.services.compare import compare_route
 
 __all__ = ["room"]
 
@@ -78,7 +78,7 @@ async def test_a_duplicate_names_the_alert_that_was_taken_and_what_it_says_other
     first = (await room.alert("LONG", "a1", price="1.0850")).json()["signal_id"]
     await room.alert("LONG", "a1", price="1.0851", sl=20)
     await room.alert("LONG", "a1", price="1.0850")
-    lines = await with_differences(room.store, await desk.listing(room.store, "signals"))
+    lines = await desk.listing(room.store, "signals")
     told = {tuple(line.get("differs", ("first",))) for line in lines}
     assert {line.get("duplicate_of") for line in lines} == {None, first}
     assert ("first",) in told

@@ -21,6 +21,8 @@ class SignalLine(BaseModel):
     alert: dict[str, Any]
     notes: list[str]
     legs: list[dict[str, Any]]
+    duplicate_of: str | None = None
+    differs: list[str] | None = None
 
 
 class OrderLine(BaseModel):

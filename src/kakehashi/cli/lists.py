@@ -9,7 +9,7 @@ from kakehashi.cli.output import command_output, language
 from kakehashi.cli.session import on_store
 
 if TYPE_CHECKING:
-    from kakehashi.ports import Store
+    pass
 
 
 @click.group("signals")
@@ -22,12 +22,9 @@ def signals() -> None:
 @command_output(columns=("id", "received_at", "action", "symbol", "status", "code", "strategy", "differs"))
 async def list_signals(limit: int) -> list[dict[str, Any]]:
     """Newest first; of a duplicate, what it says otherwise than the alert that was taken."""
-    from kakehashi.services import compare, desk
+    from kakehashi.services import desk
 
-    async def work(store: "Store") -> list[dict[str, Any]]:
-        return await compare.with_differences(store, await desk.listing(store, "signals", limit=limit))
-
-    return await on_store(work)
+    return await on_store(lambda store: desk.listing(store, "signals", limit=limit))
 
 
 @click.group("orders")
@@ -90,13 +87,9 @@ def _trace_text(data: dict[str, Any]) -> str:
 @command_output(human=_trace_text)
 async def trace(wanted: str) -> dict[str, Any]:
     """Every hop of one signal with its time; ID of a signal, trace or order, or a venue's ticket."""
-    from kakehashi.services import compare, desk
+    from kakehashi.services import desk
 
-    async def work(store: "Store") -> dict[str, Any]:
-        found = await desk.trace(store, wanted)
-        return found | {"signals": await compare.with_differences(store, found["signals"])}
-
-    return await on_store(work)
+    return await on_store(lambda store: desk.trace(store, wanted))
 
 
 async def _listing(what: str, account: str, limit: int) -> list[dict[str, Any]]:

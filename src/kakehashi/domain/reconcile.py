@@ -5,14 +5,29 @@ from decimal import Decimal
 
 import msgspec
 
+from kakehashi.domain.errors import Rejected
 from kakehashi.domain.messages import AccountReport, Deal, OrderReported
 from kakehashi.domain.orders import Happening, Op, Order, State
-from kakehashi.domain.values import ZERO, Millis
+from kakehashi.domain.values import ZERO, Account, Millis, TradeMode
 from kakehashi.domain.views import BrokerPosition
 
 DOUBTFUL = frozenset({State.SENT, State.UNCONFIRMED, State.UNKNOWN, State.PARTIAL, State.TAKEN})
 CLOCK_SLACK_MS = 5_000
 """How much earlier than our order a position may claim to be, the two clocks being different."""
+
+
+def check_binding(account: Account, report: AccountReport, *, bound: str) -> None:
+    """Whether a report is of this account at all.
+
+    :param bound: the broker's server it was seen on first, or was configured with; empty while none is known
+    :raises Rejected: SERVER_MISMATCH
+    """
+    if report.login and report.login != account.number:
+        raise Rejected("SERVER_MISMATCH", f"the EA is logged in to {report.login}, the account is {account.number}")
+    if report.server and bound and report.server != bound:
+        raise Rejected("SERVER_MISMATCH", f"the EA is on server {report.server}, the account is bound to {bound}")
+    if report.trade_mode == TradeMode.REAL and account.mode is TradeMode.DEMO:
+        raise Rejected("SERVER_MISMATCH", f"{account.name} is a demo account here, the EA's account is real")
 
 
 def evidence(

@@ -138,6 +138,10 @@ def key_window_ms(alert: Alert, *, longest_ttl_ms: int) -> int:
     return max(longest_ttl_ms + HOUR_MS, 25 * HOUR_MS, 2 * bar)
 
 
+DIFFERS: Final = "DIFFERS: "
+"""How the notes of a duplicate begin that say in what it differs."""
+
+
 def differences(a: Alert, b: Alert) -> tuple[str, ...]:
     """What a duplicate says otherwise than the alert that was taken, e.g. ``price: 1.0850 -> 1.0851``.
 

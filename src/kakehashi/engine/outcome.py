@@ -31,7 +31,3 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Routes an alert paused (True) or resumed."""
     alerts: list[tuple[str, str, str]] = []
     """(code, subject, text) of what a person should be told."""
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.recorded)

@@ -12,9 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kakehashi.domain.alerts import Alert
 from kakehashi.domain.orders import Op, Order, State
-from kakehashi.domain.signals import differences
 from kakehashi.domain.values import Lots, Millis, Side
 from kakehashi.domain.views import Leg
 from kakehashi.ports import Store
@@ -281,34 +279,3 @@ async def _signals(store: Store, ids: Iterable[str]) -> dict[str, Mapping[str, A
 
 
 # -- a duplicate beside the alert that was taken -------------------------------------------------------------------
-
-
-class _Heard(msgspec.Struct):
-    alert: Alert
-
-
-class _Stored(msgspec.Struct):
-    signal: _Heard
-    duplicate_of: str = ""
-
-
-async def with_differences(store: Store, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Lines of ``signals list``; each duplicate names the signal that was taken and says what it says otherwise.
-
-    A duplicate has the first one's key (id, bar, size ...); its price, stops or firing time may still differ, and that
-    is worth knowing. ``differs`` is missing where the first one has been pruned.
-    """
-    duplicates = [line["id"] for line in lines if line["status"] == "duplicate"]
-    rows = await _signals(store, duplicates)
-    again = {id_: msgspec.json.decode(row["body"], type=_Stored) for id_, row in rows.items()}
-    firsts = await _signals(store, {one.duplicate_of for one in again.values() if one.duplicate_of})
-    taken = {id_: msgspec.json.decode(row["body"], type=_Stored).signal.alert for id_, row in firsts.items()}
-    told = []
-    for line in lines:
-        more: dict[str, Any] = {}
-        if (one := again.get(line["id"])) is not None and one.duplicate_of:
-            more["duplicate_of"] = one.duplicate_of
-            if (first := taken.get(one.duplicate_of)) is not None:
-                more["differs"] = list(differences(first, one.signal.alert))
-        told.append({**line, **more})
-    return told

@@ -10,6 +10,7 @@ from kakehashi.domain import deadletters
 from kakehashi.domain.errors import Malformed, Rejected
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.rules import Route
+from kakehashi.domain.signals import DIFFERS
 from kakehashi.domain.values import Account
 from kakehashi.ports import AuditRow, ConfigRow, Store
 from kakehashi.services.access import NewToken, create_token
@@ -55,14 +56,14 @@ async def listing(store: Store, what: str, *, account: str = "", limit: int = 10
 
 
 def signal_line(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of ``signals list``: the columns, the alert and its legs."""
+    """One line of ``signals list``: the columns, the alert and its legs; of a duplicate, what it says otherwise."""
     body = msgspec.json.decode(row["body"])
     line = {k: v for k, v in row.items() if k != "body"}
-    return line | {
-        "alert": body["signal"]["alert"],
-        "notes": body["signal"].get("notes", []),
-        "legs": body.get("legs", []),
-    }
+    notes = body["signal"].get("notes", [])
+    line |= {"alert": body["signal"]["alert"], "notes": notes, "legs": body.get("legs", [])}
+    if first := body.get("duplicate_of"):
+        line |= {"duplicate_of": first, "differs": [n.removeprefix(DIFFERS) for n in notes if n.startswith(DIFFERS)]}
+    return line
 
 
 def order_line(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import structlog
 from kakehashi.domain.errors import KakehashiError, Rejected
 from kakehashi.domain.messages import AccountReport, OrderReported
 from kakehashi.domain.orders import Order
-from kakehashi.domain.values import TradeMode
+from kakehashi.domain.reconcile import check_binding
 from kakehashi.ports import Clock
 from kakehashi.services.trader import Poll, Trader
 
@@ -101,11 +101,5 @@ class Postbox:
         mirror = self._trader.engine.mirrors.get(report.account)
         if account is None:
             raise Rejected("UNKNOWN_ACCOUNT", f"no account {report.account}", hint="kakehashi accounts add")
-        if report.login and report.login != account.number:
-            raise Rejected("SERVER_MISMATCH", f"the EA is logged in to {report.login}, the account is {account.number}")
-        bound = account.server or (mirror.server if mirror else "")
-        if report.server and bound and report.server != bound:
-            raise Rejected("SERVER_MISMATCH", f"the EA is on server {report.server}, the account is bound to {bound}")
-        if report.trade_mode == TradeMode.REAL and account.mode is TradeMode.DEMO:
-            raise Rejected("SERVER_MISMATCH", f"{account.name} is a demo account here, the EA's account is real")
+        check_binding(account, report, bound=account.server or (mirror.server if mirror else ""))
         await self._trader.submit(report, within_s=self._timeout_s)

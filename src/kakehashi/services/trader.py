@@ -26,7 +26,7 @@ from kakehashi.domain.messages import (
     TimePassed,
 )
 from kakehashi.domain.orders import TERMINAL, Order, State
-from kakehashi.domain.signals import differences
+from kakehashi.domain.signals import DIFFERS, differences
 from kakehashi.domain.views import RouteMemory, Signal
 from kakehashi.engine.engine import Engine, EngineSettings
 from kakehashi.engine.mirror import Mirror
@@ -441,6 +441,6 @@ class Trader:
 
 
 def _duplicate(event: SignalReceived, original: str, first: Alert | None) -> SignalReceived:
-    differs = tuple(f"DIFFERS: {what}" for what in differences(first, event.signal.alert)) if first else ()
+    differs = tuple(f"{DIFFERS}{what}" for what in differences(first, event.signal.alert)) if first else ()
     signal = msgspec.structs.replace(event.signal, notes=(*event.signal.notes, *differs))
     return msgspec.structs.replace(event, signal=signal, duplicate_of=original)
