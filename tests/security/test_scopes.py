@@ -31,6 +31,7 @@ EXPECTED: dict[str, set[str]] = {
     "GET /api/poll": {"ea"},
     "POST /api/ack": {"ea"},
     "POST /api/report": {"ea"},
+    "POST /ea/v1/poll": {"ea"},
     **{
         f"GET /api/v1/{what}": READERS
         for what in (

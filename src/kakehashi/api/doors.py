@@ -35,6 +35,7 @@ DOORS: Final[Mapping[str, Scopes]] = {
     "GET /api/poll": EA,
     "POST /api/ack": EA,
     "POST /api/report": EA,
+    "POST /ea/v1/poll": EA,
     f"GET {REST}/openapi.json": READ,
     f"GET {REST}/knocks": READ,
     f"GET {REST}/signals": READ,
