@@ -88,9 +88,11 @@ class PollDoor:
         body = await call.body(limit=MAX_BODY)
         if not hub.reception.may_knock(hub.peers.client(call.peer, call.header(b"x-forwarded-for"))):
             raise Rejected("FORBIDDEN", "this address may not poll")
-        frames = _split(body)
-        hello = _hello(frames)
-        raw = call.bearer or (hello.token if hello else None)
+        raw = call.bearer
+        if raw is not None:
+            hub.reception.token(raw)  # before a word of the body is read
+        frames, hello = _read(body, known=raw is not None)
+        raw = raw or (hello.token if hello else None)
         token = hub.reception.token(raw)
         if not hub.ea_rate.take(token.id):
             raise Rejected("RATE_LIMITED", "too many requests from this EA")
@@ -153,6 +155,20 @@ def _split(body: bytes) -> list[msgspec.Raw]:
     if len(frames) > MAX_FRAMES:
         raise Malformed("BAD_JSON", f"at most {MAX_FRAMES} frames in one poll", value=len(frames))
     return frames
+
+
+def _read(body: bytes, *, known: bool) -> tuple[list[msgspec.Raw], Hello | None]:
+    """The frames, and the HELLO that begins them; a stranger's nonsense is no more than a missing token.
+
+    :raises Malformed: of one who is known
+    """
+    try:
+        frames = _split(body)
+        return frames, _hello(frames)
+    except Malformed:
+        if known:
+            raise
+        return [], None
 
 
 def _hello(frames: list[msgspec.Raw]) -> Hello | None:

@@ -5,6 +5,8 @@ from typing import Final
 from kakehashi.domain.code import Code
 
 _TOLD: Final = (
+    ("NO_SESSION", 409, "the polling session is not known (any more)", "ポーリングのセッションが見つかりません（期限切れを含む）",
+     "begin a new one with HELLO", "HELLO から始めてください"),
     ("NO_LINK", 409, "the account's EA has never been connected over the link",
      "この口座の EA はまだリンクで接続していません",
      "connect it first: docs, EA link", "先に EA を接続してください（EA リンクの文書）"),
