@@ -54,6 +54,8 @@ DOORS: Final[Mapping[str, Scopes]] = {
     f"POST {REST}/accounts/{{name}}/disarm": ADMIN,
     f"POST {REST}/accounts/{{name}}/enable": ADMIN,
     f"POST {REST}/accounts/{{name}}/disable": ADMIN,
+    f"POST {REST}/accounts/{{name}}/resync": OPERATE,
+    f"POST {REST}/accounts/{{name}}/confirm": ADMIN,
     f"GET {REST}/routes": READ,
     f"GET {REST}/routes/{{name}}": READ,
     f"PUT {REST}/routes/{{name}}": ADMIN,

@@ -163,6 +163,8 @@ class Turn:
             match fact:
                 case w.EventBooked():
                     self._scribe.booked(account, fact, self.batch, at=at)
+                case w.Balanced():
+                    self._scribe.worth(account, fact, self.batch, at=at)
                 case w.SessionMoved():
                     self._touched[account] = None
                     log.info("link", account=account, before=fact.before, after=fact.after, why=fact.why)
