@@ -5,6 +5,7 @@ prices decimal text, times integer ms UTC. Unknown fields are ignored; a field g
 unknown type are refused. Source: PROTOCOL sections 1 and 5.
 """
 
+import re
 import zlib
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
@@ -377,11 +378,21 @@ FromHub: TypeAlias = (
 )
 
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
+_EXPONENT: Final = re.compile(rb'"-?\d+(?:\.\d+)?E[+-]\d+"')
 
 
 def encode(frame: FromEa | FromHub) -> bytes:
-    """The frame as it goes on the wire."""
-    return _encode(frame)
+    """The frame as it goes on the wire: all of its fields, in order; amounts without an exponent, which EAs need not read."""
+    raw = _encode(frame)
+    return _encode(_plain(msgspec.to_builtins(frame, builtin_types=(Decimal,)))) if _EXPONENT.search(raw) else raw
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def from_ea(raw: str | bytes) -> FromEa:

@@ -88,3 +88,11 @@ def test_what_is_finer_than_eight_decimals_is_cut_off_however_many_there_are() -
     assert frames.scaled(D("0." + "9" * 40)) == 99_999_999
     assert frames.scaled(D("-1.000000019")) == -100_000_001
     assert frames.scaled(D("1e12")) == 10**20
+
+
+def test_amounts_go_out_without_an_exponent() -> None:
+    command = Cmd(id="1E+5", seq=1, op="OPEN", sym="X", magic="1", ep=1, ttl_ms=1, vol=D("1E+2"), price=D("1E-8"))
+    said = json.loads(encode(command))
+    assert (said["id"], said["vol"], said["price"], said["sl"]) == ("1E+5", "100", "0.00000001", "0")
+    quotes = frames.Price(q=(("X", D("1E+2"), D("0E-8"), 1),))
+    assert encode(quotes) == b'{"t":"PRICE","v":1,"q":[["X","100","0.00000000",1]]}'

@@ -522,7 +522,7 @@ def test_a_full_outbox_opens_nothing_and_still_closes(monkeypatch: pytest.Monkey
     monkeypatch.setattr("kakehashi.terminal.core.executions.OUTBOX_CAP", 1)
     ea = Ea().connect()
     ea.show(positions=(position(),), deals=(deal("9", magic="0", reason="SL"),))
-    assert results(ea.command(1))[-1] == ("REJECTED", "BACKLOG")
+    assert results(ea.command(1))[-1] == ("REJECTED", "OUTBOX_FULL")
     assert only(closing(ea, 2), Trade)
 
 

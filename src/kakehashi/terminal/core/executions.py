@@ -187,7 +187,7 @@ class Executions:
         if cmd.op in acts.ENTRIES and memory.control.halted:
             return Verdict(st="REJECTED", reason="HALTED")
         if cmd.op in acts.ENTRIES and len(memory.outbox) >= OUTBOX_CAP:
-            return Verdict(st="REJECTED", reason="BACKLOG")
+            return Verdict(st="REJECTED", reason="OUTBOX_FULL")
         return None
 
     def _free(self, cmd: Cmd) -> bool:
