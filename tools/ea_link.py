@@ -18,8 +18,6 @@ from msgspec import inspect as shapes
 
 from kakehashi.domain import commands, frames, linkwords, orders
 
-Fields = dict[str, list[str]]
-
 WORDS: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("ea_link_words.toml").read_text("utf-8"))
 FROM_EA: Final[tuple[type[msgspec.Struct], ...]] = get_args(frames.FromEa)
 FROM_HUB: Final[tuple[type[msgspec.Struct], ...]] = get_args(frames.FromHub)
@@ -75,12 +73,22 @@ def _table(struct: type[msgspec.Struct], lang: str) -> str:
         "|---|---|---|---|---|",
     ]
     for f in own_fields(struct):
-        said = words["fields"][f.encode_name]
+        said = field_words(name, f.encode_name)
         text = said[1 if lang == "en" else 2]
         lines.append(
             f"| `{f.encode_name}` | {_kind(f.type)} | {_unit(said[0], lang)} | {_default(f, required)} | {_cell(text)} |"
         )
     return "\n".join(lines)
+
+
+def field_words(name: str, field: str) -> list[str]:
+    """Unit, English and Japanese meaning of one field.
+
+    :raises LookupError: the code has a field that nobody described
+    """
+    if field not in WORDS.get(name, {}).get("fields", {}):
+        raise LookupError(f"say what {name}.{field} means: in both languages, in tools/ea_link_words.toml")
+    return list(WORDS[name]["fields"][field])
 
 
 def own_fields(struct: type[msgspec.Struct]) -> list[shapes.Field]:
@@ -135,21 +143,26 @@ def _cell(text: str) -> str:
 
 def timers(lang: str) -> str:
     """:class:`LinkSettings` as a table."""
-    words: Fields = WORDS["timers"]["fields"]
-    rows = [
-        f"| `{f.name}` | {f.default} | {words[f.name][0]} | {_cell(words[f.name][1 if lang == 'en' else 2])} |"
-        for f in msgspec.structs.fields(linkwords.LinkSettings)
-    ]
+    rows = []
+    for f in msgspec.structs.fields(linkwords.LinkSettings):
+        scale, *text = field_words("timers", f.name)
+        rows.append(f"| `{f.name}` | {f.default} | {scale} | {_cell(text[0 if lang == 'en' else 1])} |")
     return "\n".join([f"| {' | '.join(_TIMER_COLUMNS[lang])} |", "|---|---|---|---|", *rows])
 
 
 # -- diagrams ----------------------------------------------------------------------------------------------------
 
 
-def diagram(start: Enum, moves: Mapping[Any, Mapping[Any, Any] | Iterable[Any]], states: Iterable[Enum]) -> str:
+def diagram(
+    start: Enum,
+    moves: Mapping[Any, Mapping[Any, Any] | Iterable[Any]],
+    states: Iterable[Enum],
+    ended: Iterable[Enum] = (),
+) -> str:
     """A state diagram: from each state its moves, in the order in which the states are declared.
 
     :param moves: by state, ``{what happens: next state}`` or just the next states
+    :param ended: states that are an end although something may follow
     """
     order = list(states)
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {start.value}"]
@@ -164,7 +177,9 @@ def diagram(start: Enum, moves: Mapping[Any, Mapping[Any, Any] | Iterable[Any]],
         for to in sorted(labels, key=order.index):
             why = " / ".join(label for label in labels[to] if label)
             lines.append(f"    {state.value} --> {to.value}" + (f": {why}" if why else ""))
-    lines += [f"    {state.value} --> [*]" for state in order if state in reached and not moves.get(state)]
+    lines += [
+        f"    {state.value} --> [*]" for state in order if state in reached and (state in ended or not moves.get(state))
+    ]
     return "\n".join([*lines, "```"])
 
 
@@ -178,8 +193,8 @@ def sections(lang: str) -> dict[str, str]:
         "rows": frame_tables(ROWS, lang),
         "timers": timers(lang),
         "session": diagram(linkwords.Session.AWAY, linkwords.TRANSITIONS, linkwords.Session),
-        "commands": diagram(orders.State.QUEUED, commands.TRANSITIONS, orders.State),
-        "orders": diagram(orders.State.QUEUED, orders.TRANSITIONS, orders.State),
+        "commands": diagram(orders.State.QUEUED, commands.TRANSITIONS, orders.State, orders.TERMINAL),
+        "orders": diagram(orders.State.QUEUED, orders.TRANSITIONS, orders.State, orders.TERMINAL),
     }
 
 
@@ -325,7 +340,7 @@ def _described(schema: dict[str, Any], name: str) -> dict[str, Any]:
         elif field == "v":
             shape.update(enum=[1], description=WORDS["common"]["v"][1])
         else:
-            unit, text, _ = words["fields"][field]
+            unit, text, _ = field_words(name, field)
             about = f"{text} ({unit})" if unit else text
             if "$ref" in shape:  # beside a $ref everything else is ignored
                 shape["allOf"] = [{"$ref": shape.pop("$ref")}]
