@@ -45,7 +45,7 @@ class Turn:
             case LinkInput():
                 return self._linked(wish.account, wish.event)
             case AccountReport():
-                return self._report(wish)
+                return self._mailed(wish)
             case Left():
                 outcome = self.process(wish.event) if wish.event is not None else Outcome()
                 self.batch.deletes.append(("inbox", str(wish.id)))
@@ -121,6 +121,14 @@ class Turn:
         )
 
     # -- reports and links ---------------------------------------------------------------------------------------
+
+    def _mailed(self, report: AccountReport) -> Outcome:
+        """:raises Rejected: LEASE_HELD: what an account is, is said by the EA that holds it"""
+        if self._links.held(report.account, now=self._times()[0]):
+            raise Rejected("LEASE_HELD", f"an EA holds {report.account} over its link", hint="stop one of the two")
+        if (mirror := self._engine.mirrors.get(report.account)) is not None:
+            mirror.proven = None  # from now on the age of its reports decides
+        return self._report(report)
 
     def _report(self, report: AccountReport) -> Outcome:
         total = Outcome()
