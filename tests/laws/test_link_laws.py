@@ -1,9 +1,13 @@
-"""Laws 4 and 5 over the EA link: what may have happened is never repeated, and one id is one act."""
+"""Laws 4, 5 and 6 over the EA link: what may have happened is never repeated, one id is one act, exits come through."""
 
 import asyncio
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
@@ -11,6 +15,7 @@ from room import Room, room
 from wire import Wire, deal
 
 from kakehashi.domain import commands, orders
+from kakehashi.domain.frames import PositionRow, position_crc
 from kakehashi.domain.orders import State
 
 __all__ = ["room"]
@@ -112,3 +117,61 @@ async def test_law_5_what_no_ea_was_told_of_goes_to_the_mailbox_when_the_lease_i
     await again.come()
     await again.beat(sseq=1)
     assert again.all("CMD") == []
+
+
+# -- 6 over the EA link: an exit that the world overtook is decided again
+
+
+async def test_law_6_a_partial_close_that_came_too_late_is_decided_again_on_what_is_left(room: Room) -> None:
+    ea = Wire(room)
+    await ea.come()
+    ea.snap(sseq=2, positions=[ours(room, "0.40")])
+    await until(lambda: bool(room.hub.trader.engine.mirrors["demo"].positions))
+    await ea.beat(sseq=2, crc=crc_of(ours(room, "0.40")))
+    (order,) = await room.ordered("TP", "a1")
+    cmd = await ea.wait("CMD", id=order)
+    assert (cmd["vol"], cmd["expect_vol"]) == ("0.20", "0.40")
+    ea.say("EVT", n=1, j=2, id=order, st="REJECTED", retcode=0, reason="PRECOND")
+    await ea.wait("EVTA", n=1)
+    assert len(ea.all("CMD")) == 1, "the mirror does not show yet what the EA has seen"
+    ea.snap(sseq=3, positions=[ours(room, "0.10")])
+    await until(lambda: len(ea.all("CMD")) == 2)
+    again = ea.all("CMD")[1]
+    assert again["id"] != order
+    assert (again["op"], again["target"], again["vol"], again["expect_vol"]) == ("CLOSE_PARTIAL", "9", "0.05", "0.10")
+
+
+async def test_law_6_a_close_in_doubt_does_not_keep_the_next_ea_from_closing(room: Room) -> None:
+    first = Wire(room, "ea-a")
+    await first.come()
+    first.snap(sseq=2, positions=[ours(room, "0.40")])
+    await until(lambda: bool(room.hub.trader.engine.mirrors["demo"].positions))
+    (order,) = await room.ordered("CLOSE", "a1")
+    await first.wait("CMD", id=order)
+    first.cut()
+    await room.pass_time(16)
+    second = Wire(room, "ea-b")
+    await second.come()
+    second.snap(sseq=2, positions=[ours(room, "0.40")])
+    again = await second.wait("CMD", op="CLOSE", target="9")
+    assert again["id"] != order
+    await second.wait("QUERY", id=order)
+
+
+def ours(room: Room, volume: str) -> dict[str, Any]:
+    """A position that an order of the hub opened."""
+    magic = (room.hub.trader.engine.settings.prefix << 48) | 1
+    room.hub.trader.engine.magics.setdefault("demo", OrderedDict())[magic] = "trend"
+    return {
+        "ticket": "9",
+        "ident": "9",
+        "symbol": "EURUSD",
+        "side": "B",
+        "volume": volume,
+        "open": "1.1",
+        "magic": str(magic),
+    }
+
+
+def crc_of(*rows: dict[str, Any]) -> int:
+    return position_crc(msgspec.convert(rows, tuple[PositionRow, ...], strict=False))

@@ -4,9 +4,10 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 from room import Room
 
-from kakehashi.domain.frames import position_crc
+from kakehashi.domain.frames import PositionRow, position_crc
 
 SPEC = {
     "symbol": "EURUSD", "digits": 5, "point": "0.00001", "tick_size": "0.00001", "tick_value": "1",
@@ -58,7 +59,7 @@ class Wire:
         await self.beat(sseq=1)
 
     def snap(self, *, sseq: int, positions: Any = ()) -> None:
-        crc = position_crc(positions) if positions else 0
+        crc = position_crc(msgspec.convert(list(positions), list[PositionRow], strict=False))
         self.say("SNAP", boot=1, sseq=sseq, synced=True, positions=list(positions), orders=[], crc=crc, ocrc=0)
 
     async def beat(self, *, sseq: int, crc: int = 0) -> None:

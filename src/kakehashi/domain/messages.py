@@ -92,6 +92,15 @@ class ForeignClose(_Event, frozen=True, kw_only=True, tag="foreign_close"):
     symbol: str
 
 
+class ExitAgain(_Event, frozen=True, kw_only=True, tag="exit_again"):
+    """The position of an exit that was refused for its volume has been seen: the exit is decided again."""
+
+    account: str
+    order: str
+    held: BrokerPosition | None
+    instrument: Instrument | None = None
+
+
 class Renumbered(_Event, frozen=True, kw_only=True, tag="renumbered"):
     """Order numbers and magics begin anew beyond what any copy of this hub has ever given out (R20)."""
 
@@ -123,6 +132,7 @@ Event: TypeAlias = (
     | DeadLetterRetried
     | DeadLetterDiscarded
     | ForeignClose
+    | ExitAgain
     | Renumbered
     | LinkAsked
 )

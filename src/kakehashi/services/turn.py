@@ -66,6 +66,8 @@ class Turn:
             account = next(iter(self._touched))
             del self._touched[account]
             now, at = self._times()
+            for late in self._engine.overtaken(account, at):
+                self._told(late)
             for event in self._links.wishes(account, now=now, at=at):
                 self._linked(account, event)
 
@@ -173,6 +175,8 @@ class Turn:
                     self._scribe.booked(account, fact, self.batch, at=at)
                 case w.Balanced():
                     self._scribe.worth(account, fact, self.batch, at=at)
+                case w.PositionMoved():
+                    self._touched[account] = None
                 case w.SessionMoved():
                     self._touched[account] = None
                     log.info("link", account=account, before=fact.before, after=fact.after, why=fact.why)
