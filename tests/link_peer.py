@@ -127,12 +127,14 @@ class Peer:
     async def ends(self, cmd: f.Cmd, seconds: float = 30.0) -> f.Evt:
         """Deliver a command and wait for the event that ends it."""
         self.deliver(cmd)
-        return await self.ended(cmd.id, seconds)
+        await self.ended(cmd.id, seconds)
+        return self.told(cmd.id)
 
-    async def ended(self, command_id: str, seconds: float = 30.0) -> f.Evt:
+    async def ended(self, command_id: str, seconds: float = 30.0) -> str:
+        """The state that a command ends in, by an event or by evidence."""
         over = {"FILLED", "DONE", "REJECTED", "EXPIRED", "NOT_EXECUTED", "CANCELLED"}
         await self.until(lambda: self.states[command_id] in over, seconds)
-        return self.told(command_id)
+        return self.states[command_id]
 
     def told(self, command_id: str) -> f.Evt:
         return next(e for e in reversed(self.events) if e.id == command_id)

@@ -1,6 +1,7 @@
 """A terminal's connection to the trade server."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -11,15 +12,19 @@ from kakehashi.terminal.core.words import Deal, Order, Request, Result
 from kakehashi.terminal.wire import (
     MAX_LINE,
     AccountFacts,
+    AccountState,
     Call,
+    Evidence,
     Filter,
     Liquidity,
     Login,
     Pin,
     PositionFacts,
     QuoteFacts,
+    Read,
     Reply,
     SymbolFacts,
+    Traces,
 )
 
 T = TypeVar("T")
@@ -69,8 +74,15 @@ class BrokerClient:
     async def history_orders(self, wanted: Filter) -> list[Order]:
         return await self._call("history_orders", wanted, list[Order])
 
-    async def order_send(self, account: str, request: Request) -> Result:
-        return await self._call("order_send", {"account": account, "request": request}, Result)
+    async def account_state(self, wanted: Read) -> AccountState:
+        return await self._call("account_state", wanted, AccountState)
+
+    async def evidence(self, wanted: Traces) -> Evidence:
+        return await self._call("evidence", wanted, Evidence)
+
+    async def order_send(self, account: str, request: Request, *, left: Callable[[], None] = lambda: None) -> Result:
+        """:param left: called when the request has left and its answer is not there yet"""
+        return await self._call("order_send", {"account": account, "request": request}, Result, left)
 
     async def set_price(self, symbol: str, bid: Decimal | None, ask: Decimal | None = None) -> None:
         """Pin a price (test control); ``bid`` None lets the symbol walk again."""
@@ -87,7 +99,9 @@ class BrokerClient:
     async def close(self) -> None:
         self._drop()
 
-    async def _call(self, method: str, params: Any, answer: type[T] | None) -> T:
+    async def _call(
+        self, method: str, params: Any, answer: type[T] | None, left: Callable[[], None] = lambda: None
+    ) -> T:
         async with self._lock:
             reader, writer = await self._connected()
             self._last_id += 1
@@ -96,6 +110,7 @@ class BrokerClient:
                 async with asyncio.timeout(self._timeout_s):
                     writer.write(msgspec.json.encode(call) + b"\n")
                     await writer.drain()
+                    left()
                     line = await reader.readline()
                 if not line.endswith(b"\n"):
                     raise ConnectionError("the broker hung up")

@@ -209,8 +209,12 @@ class EaShell:
         """Bring one event in and carry out all that comes of it; nothing here waits."""
         if self._over:
             return
-        for output in self.link.take(event, now=self._clock.now(), wall=self._clock.wall()):
-            self._carry_out(output)
+        try:
+            for output in self.link.take(event, now=self._clock.now(), wall=self._clock.wall()):
+                self._carry_out(output)
+        except BaseException:  # the machine may know what the journal does not: nothing more is done
+            self._over = True
+            raise
         congested = self._line is not None and self._line.backlog > BACKLOG
         if congested is not self._congested:
             self._congested = congested
