@@ -31,8 +31,10 @@ SETTINGS = LinkSettings(no_answer_ms=12_000)
 _BROKER = """
 import asyncio, pathlib, sys
 from kakehashi.terminal.server import serve_broker
-asyncio.run(serve_broker(sys.argv[1], pathlib.Path(sys.argv[2]), None, 1))
+asyncio.run(serve_broker(sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), 1))
 """
+DEAF = "deaf"
+"""The account whose trade requests are carried out and never answered."""
 
 
 class Books:
@@ -40,10 +42,12 @@ class Books:
 
     def __init__(self, folder: Path) -> None:
         self.socket, self._ledger = str(folder / "b.sock"), folder / "ledger.jsonl"
+        self._world = folder / "world.toml"
+        self._world.write_text(f'[faults]\nlose_answer = 1.0\naccounts = ["{DEAF}"]\n')
         self.start()
 
     def start(self) -> None:
-        argv = [sys.executable, "-c", _BROKER, self.socket, str(self._ledger)]
+        argv = [sys.executable, "-c", _BROKER, self.socket, str(self._ledger), str(self._world)]
         self._process = subprocess.Popen(argv, stderr=subprocess.PIPE)
         assert self._process.stderr is not None
         assert self._process.stderr.readline().startswith(b"broker ready")
@@ -289,6 +293,18 @@ def test_without_its_broker_a_terminal_is_not_believed_and_what_was_asked_then_i
         assert len(s.books.deals(s.account)) == 2
 
     play_ws(act)
+
+
+def test_an_order_whose_answer_is_lost_is_found_at_the_broker_and_sent_once(books: Books, tmp_path: Path) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        opened = await s.peer.ends(command(1))
+        assert (opened.st, opened.vol) == ("FILLED", D("0.10"))
+        assert (await s.peer.ends(exit_of(2, opened.deals[0].position))).st == "FILLED"
+        assert [d["entry"] for d in s.books.deals(s.account)] == ["IN", "OUT"]
+
+    _player(books, tmp_path, DEAF, "ws")(act)
 
 
 def test_a_second_ea_on_the_same_journal_does_not_start(play_ws: Play) -> None:

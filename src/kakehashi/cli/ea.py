@@ -28,7 +28,12 @@ def ea() -> None:
 @click.option("--poll-s", type=click.FloatRange(0.01, 60), default=1.0)
 @click.option("--report-s", type=click.FloatRange(0.05, 3600), default=5.0)
 @click.option("--symbol", default="", help="Only orders of this symbol.")
-@click.option("--journal", type=click.Path(path_type=Path), default=None, help="Remembers executed commands here.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Remembers executed commands here. On the link it always does: one file for each server and login.",
+)
 @click.option("--legacy", is_flag=True, help="No memory, no reports, acks by keys only.")
 @click.option("--balance", default="10000")
 @click.option("--currency", default="USD")
@@ -68,6 +73,8 @@ def simulate(
     options |= {"base_url": hub_url(url), "token": secret, "socket": socket_path or str(settings.broker.socket)}
     if link == "mailbox":
         _by_mailbox(options)
+    elif options["legacy"] or options["die_after_poll"]:
+        raise Malformed("USAGE", "--legacy and --die-after-poll belong to the mailbox", value=link)
     else:
         _by_link(options, transport=link, wait_ms=wait_ms, die_at=die_at)
 
