@@ -77,7 +77,7 @@ class PollDoor:
         self._peer = peer
         self._down: dict[str, asyncio.Queue[bytes | None]] = {}
         self.open = self._down
-        self.fail_next = False
+        self.fail_next, self._failed = False, ""
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -88,7 +88,7 @@ class PollDoor:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
@@ -107,9 +107,10 @@ class PollDoor:
         session = asked["session"]
         assert int(asked["wait_ms"]) <= 750
         if self.fail_next:
-            self.fail_next = False
+            self.fail_next, self._failed = False, session
             self._peer.gone(session)
-            return "503 Service Unavailable", b"{}"
+            return "503 Service Unavailable", b"[]"
+        assert session != self._failed, "a connection ended and goes on"
         if session not in self._down:
             down = self._down[session] = asyncio.Queue[bytes | None]()
             self._peer.come(session, down.put_nowait, lambda _code, _why: down.put_nowait(None))

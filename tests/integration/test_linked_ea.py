@@ -6,6 +6,8 @@ EA and hub live ``PACE`` times as fast as the wall's clock, so that settling and
 import asyncio
 import contextlib
 import json
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -203,6 +205,10 @@ def test_every_kind_of_order_is_carried_out_and_told(play: Play) -> None:
         await s.peer.until(lambda: s.peer.states["c-5"] == "PLACED")
         assert (await s.peer.ends(command(6, "CANCEL", target=s.peer.told("c-5").order, magic="0"))).st == "DONE"
         assert await s.peer.ended("c-5") == "CANCELLED"
+        s.peer.deliver(command(10, "PENDING", kind="STOP", side="S", price=D("1.09")))
+        await s.peer.until(lambda: s.peer.states["c-10"] == "PLACED")
+        await s.price("1.08900")
+        assert await s.peer.ended("c-10") == "FILLED"
         refused = await s.peer.ends(command(7, vol=D("0.001")))
         assert (refused.st, refused.retcode) == ("REJECTED", 10014)
         await s.broker.set_liquidity("GBPUSD", D("0.04"))
@@ -348,3 +354,41 @@ def test_killed_before_an_order_left_it_is_known_to_be_absent_and_the_next_one_g
 def test_killed_after_an_order_left_it_is_found_and_not_repeated(play_all: PlayAll) -> None:
     known = [(Point.IN_ORDER_SEND, 1, "ws"), (Point.AFTER_RESULT, 1, "poll"), (Point.AFTER_OUTBOX, 1, "ws")]
     play_all([*known, (Point.IN_ORDER_SEND, 2, "ws")], lambda s, point, nth: killed_at(s, point, nth, left=True))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("door", ["ws", "poll"])
+def test_killed_at_random_while_orders_stream_in(books: Books, tmp_path: Path, door: str) -> None:
+    """``KK_SOAK_KILLS`` kills (20): every command ends, as the ledger says it did."""
+    kills, seed = int(os.environ.get("KK_SOAK_KILLS", "20")), 7
+    rng = random.Random(seed)
+
+    async def orders(s: Scene) -> None:
+        for number in range(1, 100_000):
+            s.peer.deliver(command(number, ttl_ms=3_600_000))
+            await asyncio.sleep(rng.uniform(0.1, 2.0))
+
+    async def act(s: Scene) -> None:
+        stream = asyncio.create_task(orders(s))
+        for kill in range(kills):
+            ea = s.start("--balance", "1000000000")
+            await asyncio.sleep(PACE * rng.uniform(0.8, 4.0))
+            if kill % 3 == 0:
+                s.peer.cut()
+                await asyncio.sleep(rng.uniform(0.0, 2.0))
+            ea.kill()
+            await s.dies()
+        stream.cancel()
+        s.start()
+        await s.peer.until(lambda: not any(state in OPEN for state in s.peer.states.values()), 600)
+        for name, state in s.peer.states.items():
+            volumes = [d["volume"] for d in s.books.deals(s.account, int(name[2:]))]
+            assert (name, volumes) == (name, ["0.10"] if state == "FILLED" else [])
+        assert {d["deal"] for d in s.books.deals(s.account)} == {int(ticket) for ticket in s.peer.deals}
+        print(door, len(s.peer.states), {x: [*s.peer.states.values()].count(x) for x in set(s.peer.states.values())})
+
+    _player(books, tmp_path, f"soak-{door}", door)(act)
+
+
+OPEN = frozenset({"QUEUED", "SENT", "ACKED", "UNKNOWN", "PLACED", "PARTIAL"})

@@ -196,7 +196,7 @@ def _symbol_row(s: SymbolFacts) -> SymbolRow:
 async def run_linked(config: LinkedConfig) -> None:
     """Run one EA until SIGTERM or SIGINT; both end it cleanly, a second one at once. A broker that is away is waited for.
 
-    :raises Rejected: JOURNAL_HELD: another EA runs on this journal; NOT_A_JOURNAL
+    :raises Rejected: JOURNAL_HELD: another EA runs on this journal; NOT_A_JOURNAL; the broker refuses the login
     :raises Unavailable: JOURNAL_FAILED: it cannot be written
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -250,7 +250,7 @@ async def _logged_in(terminal: BrokerTerminal) -> AccountFacts:
     while True:
         try:
             return await terminal.login()
-        except KakehashiError as e:
+        except (Unavailable, OutcomeUnknown) as e:
             _log.warning("waiting for the broker: %s", e)
             await asyncio.sleep(_RETRY_S)
 

@@ -22,6 +22,11 @@ _AT_ONCE: Final = 3 * MAX_FRAME
 """Bytes of one body: what the hub reads is bounded."""
 _PAUSE_S: Final = 0.1
 """Between polls that brought nothing, where the hub does not hold them."""
+_MOMENT_S: Final = 0.01
+"""What is said to what came goes up with the next request, if it is said within this."""
+_LIVELY_S: Final = 0.5
+_SHORT_MS: Final = 50
+"""For a while after something came the hub holds no poll for long: a result would have to wait behind it."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,19 +76,23 @@ class PollLine:
     async def _poll(self) -> None:
         try:
             await self._more.wait()  # the first request brings HELLO
+            now = asyncio.get_running_loop().time
+            lively_until = now()
             while not self._closing or self._up:
-                brought = await self._ask()
-                if not brought and not self._up and not self._closing:
+                if await self._ask(_SHORT_MS if now() < lively_until else self._wait_ms):
+                    lively_until = now() + _LIVELY_S
+                    await asyncio.sleep(_MOMENT_S)
+                elif not self._up and not self._closing:
                     await self._breathe()
         except (httpx.HTTPError, httpx.InvalidURL) as e:
             _log.warning("poll of %s: %s", self._url, e)
         finally:
             self._down.put_nowait(None)
 
-    async def _ask(self) -> bool:
+    async def _ask(self, wait_ms: int) -> bool:
         """One request; whether it brought anything."""
         body = b"[" + b",".join(self._batch()) + b"]"
-        wait_ms = 0 if self._closing else self._wait_ms
+        wait_ms = 0 if self._closing else min(wait_ms, self._wait_ms)
         answer = await self._http.post(
             self._url,
             params={"wait_ms": wait_ms, "session": self._session},
