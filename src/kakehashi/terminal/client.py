@@ -39,10 +39,11 @@ class BrokerClient:
     OutcomeUnknown (sent, no answer). A broker's refusal of an order is a :class:`Result`, not an error.
 
     :param socket: a path (Unix socket), or ``HOST:PORT``
+    :param left: called when a request has left and its answer is not there yet
     """
 
-    def __init__(self, socket: str, *, timeout_s: float = _TIMEOUT_S) -> None:
-        self._socket = socket
+    def __init__(self, socket: str, *, timeout_s: float = _TIMEOUT_S, left: Callable[[], None] = lambda: None) -> None:
+        self._socket, self._left = socket, left
         self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -80,9 +81,8 @@ class BrokerClient:
     async def evidence(self, wanted: Traces) -> Evidence:
         return await self._call("evidence", wanted, Evidence)
 
-    async def order_send(self, account: str, request: Request, *, left: Callable[[], None] = lambda: None) -> Result:
-        """:param left: called when the request has left and its answer is not there yet"""
-        return await self._call("order_send", {"account": account, "request": request}, Result, left)
+    async def order_send(self, account: str, request: Request) -> Result:
+        return await self._call("order_send", {"account": account, "request": request}, Result)
 
     async def set_price(self, symbol: str, bid: Decimal | None, ask: Decimal | None = None) -> None:
         """Pin a price (test control); ``bid`` None lets the symbol walk again."""
@@ -99,9 +99,7 @@ class BrokerClient:
     async def close(self) -> None:
         self._drop()
 
-    async def _call(
-        self, method: str, params: Any, answer: type[T] | None, left: Callable[[], None] = lambda: None
-    ) -> T:
+    async def _call(self, method: str, params: Any, answer: type[T] | None) -> T:
         async with self._lock:
             reader, writer = await self._connected()
             self._last_id += 1
@@ -110,7 +108,7 @@ class BrokerClient:
                 async with asyncio.timeout(self._timeout_s):
                     writer.write(msgspec.json.encode(call) + b"\n")
                     await writer.drain()
-                    left()
+                    self._left()
                     line = await reader.readline()
                 if not line.endswith(b"\n"):
                     raise ConnectionError("the broker hung up")

@@ -129,7 +129,7 @@ class BrokerTerminal:
     async def trade(self, trade: Trade) -> Answered:
         try:
             async with self._line_of_its_own() as client:
-                result = await client.order_send(self._login.account, trade.request, left=self._left)
+                result = await client.order_send(self._login.account, trade.request)
         except Unavailable:
             return Answered(id=trade.id, result=Result(retcode=_NO_CONNECTION, comment="no connection"))
         except (OutcomeUnknown, Rejected) as e:
@@ -167,7 +167,7 @@ class BrokerTerminal:
     @contextlib.asynccontextmanager
     async def _line_of_its_own(self) -> AsyncIterator[BrokerClient]:
         if not self._free:
-            self._all.append(BrokerClient(self._socket, timeout_s=_TRADE_S))
+            self._all.append(BrokerClient(self._socket, timeout_s=_TRADE_S, left=self._left))
             self._free.append(self._all[-1])
         client = self._free.pop()
         try:
