@@ -133,7 +133,7 @@ def test_an_ea_that_is_cut_is_stale_then_stopped_and_clears_when_it_is_back(towe
 def test_who_says_bye_is_not_missed(tower: Tower) -> None:
     tower.does(tower.desk.hear(f.Bye(reason="update")))
     tower.passes(600)
-    assert (tower.codes, tower.figures()["downtime_s"]) == ([], 0.0)
+    assert (tower.codes, tower.figures()["watched_s"]) == ([], 0.0)
     tower.restart()
     tower.passes(600)
     assert tower.codes == []
