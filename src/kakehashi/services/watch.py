@@ -247,6 +247,8 @@ class Watch:
         rows.append(notice)
         if notice.state is Post.SENT:
             rows += self.incidents.ended("NOTICE_UNDELIVERED", account="", subject=notice.target, at=event.at)
+        elif notice.target not in self._settings.notices.targets:
+            rows = [msgspec.structs.replace(notice, state=Post.FAILED)]  # a target that was taken out of the settings
         elif notice.state is Post.FAILED:
             text = f"{notice.title}: {notice.error}"
             rows += self.incidents.happened(
