@@ -14,8 +14,8 @@ _TOLD: Final = (
      "端末と EA を起動してください。それまではランブックの手順で手動発注してください"),
     ("SYNC_OVERDUE", 409, "the EA is back, but its snapshot has not come",
      "EA は再接続しましたが、同期データが届きません",
-     "`kakehashi accounts resync NAME`; see whether the terminal is connected to its broker",
-     "`kakehashi accounts resync NAME` を実行し、端末とブローカーの接続を確認してください"),
+     "ask for a snapshot (accounts resync NAME); see whether the terminal is connected to its broker",
+     "再同期を要求し（accounts resync NAME）、端末とブローカーの接続を確認してください"),
     ("IN_DOUBT", 409, "an order was sent and its outcome is still not known", "送信した注文の結果がまだ分かりません",
      "look into the terminal's history; do not send it again",
      "端末の履歴を確認してください。再発注はしないでください"),
@@ -32,7 +32,7 @@ _TOLD: Final = (
      "NAME=URL, one a line; the URLs are Apprise's, such as mailtos:// or slack://",
      "1 行に NAME=URL。URL は Apprise の形式（mailtos://、slack:// など）です"),
     ("INCIDENT_OVER", 409, "the incident is over already", "このインシデントはすでに終了しています",
-     "`kakehashi incidents list --all`", "`kakehashi incidents list --all` で確認してください"),
+     "`kakehashi incidents list`", "`kakehashi incidents list` で確認してください"),
 )  # fmt: skip
 
 WATCH_CODES: Final = tuple(Code(*row) for row in _TOLD)

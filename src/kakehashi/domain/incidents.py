@@ -273,7 +273,7 @@ class Incidents:
     def _standing(self, incident_id: str) -> Incident:
         incident = self.open.get(incident_id)
         if incident is None:
-            raise Rejected("INCIDENT_OVER", f"{incident_id!r} is not open", hint="kakehashi incidents list --all")
+            raise Rejected("INCIDENT_OVER", f"{incident_id!r} is not open", hint="kakehashi incidents list")
         return incident
 
     # -- time ------------------------------------------------------------------------------------------------------
