@@ -5,12 +5,13 @@ caused them, so that an incident is durable together with its cause. If that com
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from kakehashi.domain import linkwords as w
 from kakehashi.domain import reliability as r
+from kakehashi.domain.incidentkinds import Severity
 from kakehashi.domain.incidents import (
     Incident,
     Incidents,
@@ -33,6 +34,9 @@ from kakehashi.domain.views import BrokerPosition
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import StateRow, Store
 from kakehashi.services.watchfigures import measure
+
+if TYPE_CHECKING:
+    from kakehashi.config.model import IncidentsSettings, NotifySettings
 
 Wish: TypeAlias = IncidentAcked | IncidentClosed | MaintenanceSet
 
@@ -421,3 +425,35 @@ def look_at(find: Callable[[], Any]) -> Look:
 
 def _what(order: Order) -> str:
     return " ".join(str(part) for part in (order.op, order.side, order.volume, order.symbol) if part is not None)
+
+
+def watch_settings(
+    incidents: "IncidentsSettings", notify: "NotifySettings", *, targets: Iterable[str], recovery_alert_s: float = 30.0
+) -> WatchSettings:
+    """The watch's settings from the hub's.
+
+    :param targets: the names of ``notify.targets``, in the order they are told
+    :param recovery_alert_s: how long a snapshot may stay out after a reconnect (S1.4)
+    """
+    holds = {
+        "EA_STALE": incidents.stale_s,
+        "EA_STOPPED": incidents.stopped_s,
+        "IN_DOUBT": incidents.in_doubt_s,
+        "POSITION_MISSING": incidents.missing_s,
+        "SYNC_OVERDUE": recovery_alert_s,
+    }
+    return WatchSettings(
+        incidents=IncidentSettings(
+            holds={code: int(seconds * 1000) for code, seconds in holds.items()},
+            renotify_ms=int(incidents.renotify_s * 1000),
+            hours=market_hours(incidents.market_hours),
+        ),
+        notices=NoticeSettings(
+            targets=tuple(targets),
+            lang=notify.language,
+            least=Severity(notify.min_severity),
+            runbook=notify.runbook_url,
+            retry_ms=int(notify.retry_s * 1000),
+            attempts=notify.attempts,
+        ),
+    )
