@@ -31,6 +31,7 @@ EXPECTED: dict[str, set[str]] = {
     "GET /api/poll": {"ea"},
     "POST /api/ack": {"ea"},
     "POST /api/report": {"ea"},
+    "POST /ea/v1/poll": {"ea"},
     **{
         f"GET /api/v1/{what}": READERS
         for what in (
@@ -50,6 +51,8 @@ EXPECTED: dict[str, set[str]] = {
     "DELETE /api/v1/routes/{name}": {"admin"},
     **{f"POST /api/v1/routes/{{name}}/{do}": {"admin"} for do in ("enable", "disable")},
     **{f"POST /api/v1/accounts/{{name}}/{do}": {"admin"} for do in ("arm", "disarm", "enable", "disable")},
+    "POST /api/v1/accounts/{name}/resync": {"operator"},
+    "POST /api/v1/accounts/{name}/confirm": {"admin"},
     "GET /api/v1/tokens": {"admin"},
     "POST /api/v1/tokens": {"admin"},
     "POST /api/v1/tokens/{id}/revoke": {"admin"},

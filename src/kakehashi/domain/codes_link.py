@@ -1,10 +1,15 @@
-"""The reason codes of the link to an Expert Advisor."""
+"""The reason codes of the link to an Expert Advisor: the hub's, and the words an EA gives for what it did."""
 
 from typing import Final
 
 from kakehashi.domain.code import Code
 
 _TOLD: Final = (
+    ("NO_SESSION", 409, "the polling session is not known (any more)", "ポーリングのセッションが見つかりません（期限切れを含む）",
+     "begin a new one with HELLO", "HELLO から始めてください"),
+    ("NO_LINK", 409, "the account's EA has never been connected over the link",
+     "この口座の EA はまだリンクで接続していません",
+     "connect it first: docs, EA link", "先に EA を接続してください（EA リンクの文書）"),
     ("BAD_LINK_TIMERS", 422, "heartbeat < stale < dead < lease does not hold",
      "heartbeat < stale < dead < lease になっていません",
      "set link.heartbeat_s alone: the others follow it", "link.heartbeat_s だけを設定すると他は自動で決まります"),
@@ -40,4 +45,82 @@ _TOLD: Final = (
      "compare orders and positions with the terminal", "注文とポジションを端末と照合してください"),
 )  # fmt: skip
 
-LINK_CODES: Final = tuple(Code(*row) for row in _TOLD)
+_EA_SAYS: Final = (
+    # -- EVT.reason: why nothing was sent to the broker
+    ("HALTED", 409, "the EA is halted: nothing that adds risk is started",
+     "EA が停止中のため、リスクを増やす操作は行いません",
+     "lift the kill switch when it is safe (`kakehashi kill off`)",
+     "安全を確認してから解除してください（`kakehashi kill off`）"),
+    ("BAD_MAGIC", 422, "an entry's magic is not a number between 1 and 2^63 - 1",
+     "magic が 1〜2^63-1 の数ではありません", "update hub and EA to the same version",
+     "ハブと EA を同じ版に更新してください"),
+    ("PRECOND", 409, "the position is not as the order expected it", "ポジションが注文の前提と異なります",
+     "nothing: the order is decided again from the position as it is",
+     "対応不要です（現在のポジションから判断し直します）"),
+    ("ALREADY_FLAT", 200, "the position was closed already: nothing to close", "ポジションは既に決済済みです",
+     "nothing to do", "対応不要です"),
+    ("GONE", 409, "the position or pending order to change is not there any more",
+     "変更対象のポジションまたは待機注文がありません", "nothing, if it was closed or cancelled on purpose",
+     "意図した決済・取消であれば対応不要です"),
+    ("TTL", 409, "the order reached the terminal too late to be carried out",
+     "端末に届いた時点で有効期限を過ぎていました",
+     "look at the link's delay; a longer lifetime is a setting of the route",
+     "接続の遅延を確認してください。有効期限はルートの設定です"),
+    ("LEASE", 409, "the EA lost its right to trade before it began the order",
+     "執行開始前に EA が取引権（リース）を失いました", "nothing was sent; look at the connection between EA and hub",
+     "ブローカーには送信されていません。EA とハブの接続を確認してください"),
+    ("OUTBOX_FULL", 409, "the EA holds 10,000 results that the hub has not taken: no entry is started",
+     "未受領の結果が EA に 10,000 件あるため、新規注文は行いません", "look why the hub takes no results; exits go on",
+     "ハブが結果を受け取らない理由を確認してください（決済は続きます）"),
+    ("BAD_COMMAND", 422, "the EA cannot make a trade request of the order's side, kind, volume or price",
+     "売買方向・種類・数量・価格から取引要求を作れません", "update hub and EA to the same version",
+     "ハブと EA を同じ版に更新してください"),
+    ("BAD_OP", 422, "the EA does not know this operation", "EA が対応していない操作です", "update the EA",
+     "EA を更新してください"),
+    # -- EVT.reason: how it is known what became of what was sent
+    ("BROKER", 409, "the broker refused it; the retcode says why", "ブローカーに拒否されました（理由は retcode）",
+     "look up the retcode: money, trading hours, volume, stops",
+     "retcode で証拠金・取引時間・数量・ストップ幅を確認してください"),
+    ("ABSENT", 409, "it was sent and left no trace at the broker: it was not executed",
+     "送信しましたがブローカーに記録がなく、未執行です", "look at the connection between terminal and broker",
+     "端末とブローカーの接続を確認してください"),
+    ("LATE", 409, "the broker executed it after it had been taken for not executed",
+     "未執行とされた後にブローカーで執行されました", "check that the position is wanted",
+     "そのポジションが必要か確認してください"),
+    ("NO_CHANGES", 200, "stop, target and price are already as ordered", "ストップ・目標・価格は既に指定どおりです",
+     "nothing to do", "対応不要です"),
+    ("FILLED", 409, "the pending order was executed before it could be cancelled", "取消の前に待機注文が約定しました",
+     "close the position if it is not wanted", "不要であればポジションを決済してください"),
+    ("CANCELED", 200, "the broker or a person cancelled the order", "ブローカーまたは手動で取り消された注文です",
+     "nothing, if it was on purpose", "意図した取消であれば対応不要です"),
+    ("PARTIAL", 200, "the order ended with a part of its volume executed", "一部だけ約定して終了しました",
+     "the volume says how much", "約定数量を確認してください"),
+    ("REJECTED", 409, "the broker took the order and then rejected it", "ブローカーが受付後に注文を拒否しました",
+     "look into the terminal's history", "端末の履歴を確認してください"),
+    ("EXPIRED", 200, "the pending order reached its own expiry", "待機注文が期限切れになりました", "nothing to do",
+     "対応不要です"),
+    # -- ERR.code
+    ("SAME_ID", 409, "two orders with one id and different content: the second was not taken",
+     "同じ ID で内容の異なる注文が届き、後の注文は受け付けていません",
+     "was the hub restored from a backup? compare its orders with the terminal",
+     "ハブをバックアップから復元していませんか。注文を端末と照合してください"),
+    ("EPOCH", 409, "the order is of an epoch that is not the EA's: not taken",
+     "注文のエポックが EA のものと異なり、受け付けていません", "nothing: it comes again with the right one",
+     "対応不要です（正しいエポックで再送されます）"),
+    ("STAMP", 409, "the order counts its age from a heartbeat that the EA does not remember: not taken",
+     "EA が覚えていないハートビートを基準にした注文のため、受け付けていません",
+     "nothing: it comes again with a younger stamp", "対応不要です（新しい基準で再送されます）"),
+    ("EPOCH_BACK", 409, "the hub gave an epoch below the EA's: it was restored from an old copy",
+     "ハブのエポックが EA より古くなっています（古いバックアップからの復元）",
+     "restore the newest copy, or compare with the terminal and confirm the account",
+     "最新のバックアップを復元するか、端末と照合して口座を承認してください"),
+    # -- why the EA dropped the connection, in its own log
+    ("NO_WELCOME", 504, "the hub did not answer HELLO within 5 s", "HELLO に 5 秒以内の応答がありません",
+     "nothing: the EA connects again; check that the hub runs", "EA は再接続します。ハブの稼働を確認してください"),
+    ("DEAD", 504, "nothing was heard from the hub for too long", "ハブからの応答が途絶えました",
+     "nothing: the EA connects again; look at the network", "EA は再接続します。ネットワークを確認してください"),
+    ("BYE", 200, "the other side said that it stops", "相手側が停止を通知しました", "nothing to do", "対応不要です"),
+    ("STOP", 200, "the EA was stopped on purpose", "EA が意図的に停止されました", "nothing to do", "対応不要です"),
+)  # fmt: skip
+
+LINK_CODES: Final = tuple(Code(*row) for row in (*_TOLD, *_EA_SAYS))

@@ -4,11 +4,12 @@ The same events in the same order, with the mirror views that were recorded besi
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from kakehashi.domain.again import Names, again, overtaken
 from kakehashi.domain.alerts import OrderKind
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
 from kakehashi.domain.deliveries import (
@@ -30,14 +31,16 @@ from kakehashi.domain.messages import (
     DeadLetterRetried,
     DeliveriesLeased,
     Event,
+    ExitAgain,
     ForeignClose,
     MirrorView,
     OrderReported,
     Recorded,
+    Renumbered,
     SignalReceived,
     TimePassed,
 )
-from kakehashi.domain.orders import Happening, Order, State
+from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.reconcile import DOUBTFUL, evidence
 from kakehashi.domain.rules import Route
 from kakehashi.domain.values import Account, Redelivery
@@ -81,6 +84,7 @@ class Engine:
         self.memories: dict[str, RouteMemory] = {}
         self.magics: dict[str, OrderedDict[int, str]] = {}
         self.signals: dict[str, Signal] = {}
+        self._overtaken: dict[str, dict[str, Order]] = {}
         self.seq = 0
         self._out = Outcome()
         self._views: dict[str, MirrorView] = {}
@@ -110,6 +114,11 @@ class Engine:
                 self._dead_letter(event)
             case ForeignClose():
                 self._foreign_close(event)
+            case ExitAgain():
+                self._exit_again(event)
+            case Renumbered():
+                self.seq = max(self.seq, event.seq)
+                self.settings = msgspec.structs.replace(self.settings, prefix=event.prefix)
         touched = self._out.orders or self._out.memories or self._out.heard
         if touched or not isinstance(event, TimePassed):
             self._out.recorded.append(Recorded(event=event, views=self._views))
@@ -125,12 +134,12 @@ class Engine:
             return ()
         ready: list[str] = []
         working = self.book.of(account)
-        busy: set[str] = {o.target for o in working.standing(State.SENT) if o.target}
-        closing_only = self._killed(account) or self._stale(account, at)
+        busy: set[str] = {o.target for o in working.standing(State.SENT, State.ACKED) if o.target}
+        closing_only = self.killed(account) or self._stale(account, at)
         for order in working.standing(State.QUEUED, State.UNKNOWN):
             if len(ready) == limit:
                 break
-            if symbol and symbol not in (order.symbol, order.signal_symbol):
+            if order.linked or (symbol and symbol not in (order.symbol, order.signal_symbol)):
                 continue
             if (closing_only and order.is_entry) or order.target in busy or not self._ready(order, at, remembers):
                 continue
@@ -138,6 +147,13 @@ class Engine:
                 busy.add(order.target)
             ready.append(order.id)
         return tuple(ready)
+
+    def for_link(self, account: str, at: int) -> Iterator[Order]:
+        """The orders that the EA link may take now, oldest first; when and in what order they leave is its own matter."""
+        if account not in self.accounts or self.accounts[account].may_trade:
+            for order in self.book.of(account).standing(State.QUEUED):
+                if not order.held and at < order.expires_at and not self.book.blocked(order):
+                    yield order
 
     def report(self, report: AccountReport, *, day_offset_ms: int = 0) -> tuple[Event, ...]:
         """Fold a report into the mirror; the events it proves are to be processed (and journalled) next."""
@@ -252,14 +268,17 @@ class Engine:
         if len(magics) > MAGICS_REMEMBERED:
             magics.popitem(last=False)
 
+    def _names(self, seq: int) -> Names:
+        return Names(f"o-{self.settings.prefix:x}-{seq}", seq, (self.settings.prefix << SEQ_BITS) | seq)
+
     def _new_order(
         self, intent: Intent, signal: Signal, route: Route, account: Account, *, waits_for: tuple[str, ...], at: int
     ) -> Order:
         self.seq += 1
-        alert = signal.alert
+        alert, names = signal.alert, self._names(self.seq)
         return Order(
-            id=f"o-{self.settings.prefix:x}-{self.seq}",
-            seq=self.seq,
+            id=names.id,
+            seq=names.seq,
             account=account.name,
             route=route.name,
             signal_id=signal.id,
@@ -268,7 +287,7 @@ class Engine:
             kind=intent.kind,
             symbol=intent.symbol,
             side=intent.side,
-            magic=(self.settings.prefix << SEQ_BITS) | self.seq,
+            magic=names.magic,
             created_at=at,
             updated_at=at,
             expires_at=at + intent.ttl_ms,
@@ -310,6 +329,7 @@ class Engine:
                 instance=event.instance,
                 until=event.until,
                 remembers=event.remembers,
+                linked=event.linked,
                 at=event.at,
             )
             self._keep(order)
@@ -336,6 +356,30 @@ class Engine:
             if mirror is not None and not event.evidence:
                 mirror.fill(after, fill.volume)
         self._end_or_keep(after, event.at)
+        account = self.accounts.get(after.account)
+        if account is not None and overtaken(after, account):
+            self._overtaken.setdefault(after.account, {})[after.id] = after
+
+    def overtaken(self, account: str, at: int) -> Iterator[Event]:
+        """Exits that are to be decided again now; where the mirror does not show yet what overtook them, it is waited for."""
+        mirror = self.mirrors.get(account)
+        for order in tuple(self._overtaken.get(account, {}).values()):
+            held = mirror.positions.get(order.target) if mirror is not None else None
+            moved = held is None or held.volume != order.expect_vol
+            if order.op is Op.CLOSE or moved or at >= order.expires_at:
+                instrument = mirror.instruments.get(order.symbol) if mirror is not None else None
+                yield ExitAgain(at=at, account=account, order=order.id, held=held, instrument=instrument)
+
+    def _exit_again(self, event: ExitAgain) -> None:
+        order = self._overtaken.get(event.account, {}).pop(event.order, None)
+        if order is None:
+            return
+        names = self._names(self.seq + 1)
+        new = again(order, event.held, event.instrument, names=names, at=event.at)
+        if new is not None:
+            self.seq += 1
+            self._keep(new)
+            self.know_magic(new)
 
     def _reports(self, mirror: Mirror | None, event: OrderReported) -> bool:
         """Whether the account has a mirror, by the recorded view when replaying."""
@@ -393,7 +437,8 @@ class Engine:
                 order = msgspec.structs.replace(order, lease_until=None)
                 self._keep(order)
                 self._out.alerts.append(("UNCONFIRMED", order.id, f"{order.account}: taken, and no result since"))
-            if order.state is State.PARTIAL and order.kind is OrderKind.MARKET and order.expires_at <= event.at:
+            over = order.expires_at <= event.at and not order.linked
+            if order.state is State.PARTIAL and order.kind is OrderKind.MARKET and over:
                 # whoever said "partial" of an order at market has had its whole life to say more
                 self._end_or_keep(ended(order, Happening.DONE, code="PARTIAL_FILL", at=event.at), event.at)
             if order.state is State.QUEUED and order.expires_at <= event.at:
@@ -424,12 +469,12 @@ class Engine:
 
     def _cancel_entries(self, event: ConfigChanged) -> None:
         for account in self.book.accounts:
-            if self._killed(account):
+            if self.killed(account):
                 for order in tuple(self.book.of(account).standing(State.QUEUED)):
                     if order.is_entry:
                         self._cancel_if_queued(order.id, event.at, code="KILLED")
 
-    def _killed(self, account: str) -> bool:
+    def killed(self, account: str) -> bool:
         """Whether a kill switch covers this account: ``*`` is global, ``user:NAME`` one user's."""
         known = self.accounts.get(account)
         return bool({"*", account, f"user:{known.user}" if known else ""} & self.kills)
@@ -470,7 +515,7 @@ class Engine:
                 seen = mirror.view(symbol, at=at, stale_ms=self.settings.stale_ms, pip=account.pips.get(symbol))
         view = AccountView(
             account=account,
-            killed=self._killed(account.name),
+            killed=self.killed(account.name),
             magics=self.magics.get(account.name, {}),
             orders=self.book.of(account.name),
         )
