@@ -16,7 +16,8 @@ import pytest
 
 from kakehashi.domain.closures import Closed
 from kakehashi.domain.errors import Rejected, Unavailable
-from kakehashi.domain.incidents import Incident, Notice, Post, Severity, Standing
+from kakehashi.domain.incidentkinds import Severity
+from kakehashi.domain.incidents import Incident, Notice, Post, Standing
 from kakehashi.domain.orders import Fill, Op, Order, State
 from kakehashi.domain.values import Side
 from kakehashi.domain.views import BrokerPosition

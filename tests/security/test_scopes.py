@@ -39,6 +39,10 @@ EXPECTED: dict[str, set[str]] = {
             *("routes/{name}", "trace/{id}", "openapi.json"),
         )
     },
+    **{f"GET /api/v1/{what}": READERS for what in ("incidents", "reliability")},
+    **{f"POST /api/v1/incidents/{{id}}/{do}": {"operator", "admin"} for do in ("ack", "close")},
+    "POST /api/v1/accounts/{name}/maintenance": {"operator", "admin"},
+    "POST /api/v1/notify/test": {"admin"},
     "POST /api/v1/dlq/{id}/retry": {"operator"},
     "POST /api/v1/dlq/{id}/discard": {"operator"},
     "POST /api/v1/kill/on": {"operator", "admin"},

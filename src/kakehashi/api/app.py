@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kakehashi import __version__
-from kakehashi.api import linkpoll, mailbox, operator, rest, webhook
+from kakehashi.api import linkpoll, mailbox, oncall, operator, rest, webhook
 from kakehashi.api.doors import scopes_of
 from kakehashi.api.http import bearer, error_response, json_response
 from kakehashi.domain.errors import KakehashiError, Rejected
@@ -45,6 +45,7 @@ def build_app(hub: Hub, settings: "Settings") -> FastAPI:
             *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
             *_health(hub),
             *operator.routes(hub, ttl=ttl),
+            *oncall.routes(hub, settings),
         ],
         lifespan=lifespan,
         openapi_url=None,  # FastAPI's own would be public

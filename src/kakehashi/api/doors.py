@@ -20,6 +20,8 @@ OPERATE: Final[Scopes] = frozenset({"operator"})
 ADMIN: Final[Scopes] = frozenset({"admin"})
 STOP: Final[Scopes] = OPERATE | ADMIN
 """Stopping is for everyone who is responsible; letting go on is for an admin."""
+TEND: Final[Scopes] = OPERATE | ADMIN
+"""Whoever is on call; nothing of it can lead to an order."""
 
 REST: Final = "/api/v1"
 
@@ -65,6 +67,12 @@ DOORS: Final[Mapping[str, Scopes]] = {
     f"GET {REST}/tokens": ADMIN,
     f"POST {REST}/tokens": ADMIN,
     f"POST {REST}/tokens/{{id}}/revoke": ADMIN,
+    f"GET {REST}/incidents": READ,
+    f"POST {REST}/incidents/{{id}}/ack": TEND,
+    f"POST {REST}/incidents/{{id}}/close": TEND,
+    f"POST {REST}/accounts/{{name}}/maintenance": TEND,
+    f"GET {REST}/reliability": READ,
+    f"POST {REST}/notify/test": ADMIN,
 }
 
 

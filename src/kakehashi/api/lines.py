@@ -100,6 +100,7 @@ class AccountLine(BaseModel):
     user: str
     enabled: bool
     redelivery: str
+    market_hours: str
     version: int
     symbols: dict[str, str]
     pips: dict[str, str]

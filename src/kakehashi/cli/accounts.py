@@ -9,6 +9,7 @@ import msgspec
 from kakehashi.cli.options import LIMIT, DecimalType
 from kakehashi.cli.output import command_output
 from kakehashi.cli.session import change, now_ms, on_store, shown
+from kakehashi.domain.markethours import market_hours
 from kakehashi.domain.values import Account, MarginMode, Platform, Redelivery, TradeMode
 from kakehashi.services import desk
 
@@ -60,6 +61,16 @@ _switch("arm", "Let a REAL account trade. This is your savings: check routes and
 _switch("disarm", "Stop a REAL account from being traded at all.", armed=False)
 _switch("enable", "Trade an account again.", enabled=True)
 _switch("disable", "Trade nothing on an account, closing included.", enabled=False)
+
+
+@accounts.command("hours")
+@click.argument("name")
+@click.argument("hours")
+@command_output()
+async def hours(name: str, hours: str) -> dict[str, Any]:
+    """When the market of NAME is closed (a stopped EA is no outage then): fx, always, or "fri 22:00-sun 22:00" (UTC)."""
+    market_hours(hours)
+    return shown(await change(desk.change_account, name, market_hours=hours))
 
 
 @accounts.command("resync")
