@@ -64,6 +64,13 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
     until: Millis | None = None
 
 
+class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):
+    """An EA that is missed has polled; see :meth:`Watch.heard`."""
+
+    at: Millis
+    account: str
+
+
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
     """When the hub last said that it lives (StateRow ``watch|alive``)."""
 
@@ -239,11 +246,18 @@ class Watch:
         return rows
 
     def heard(self, account: str, *, at: Millis) -> Rows:
-        """An EA without a link polled or reported. From then on its silence counts as stopping."""
+        """An EA without a link polled or reported. From then on its silence counts as stopping.
+
+        While :meth:`misses` says no, nothing is to be written, and it need not be said in a turn.
+        """
         kept = self.reliability.get(account)
         if kept is not None and kept.session is not Session.LEFT:
             return []
         return self._noted(self.incidents.lasted("EA_STOPPED", account=account, at=at), at)
+
+    def misses(self, account: str) -> bool:
+        """Whether an EA without a link is missed now: its next sign of life must be written down."""
+        return self.incidents.stands("EA_STOPPED", account)
 
     def told(self, event: NoticeTold) -> Rows:
         """A try to deliver a notice succeeded or failed. That it was given up is an incident of its own."""
