@@ -30,7 +30,7 @@ from kakehashi.services.keys import TakenKeys
 from kakehashi.services.loading import Loaded, Rules, load, new_prefix
 from kakehashi.services.scribe import StoredSignal
 from kakehashi.services.turn import Turn
-from kakehashi.services.watch import WatchSettings
+from kakehashi.services.watch import SignOfLife, WatchSettings
 from kakehashi.services.wishes import Beat, Left, Wish
 
 log = structlog.get_logger("trader")
@@ -117,6 +117,15 @@ class Trader:
         """Something of an EA's link; its line is read no further when too much of it waits."""
         self._waiting.append(Asked(wish))
         self._arrived.set()
+
+    def heard(self, account: str) -> None:
+        """An EA without a link has polled; only where it was missed is that worth a commit."""
+        watch, now = self._state.watch, self._clock.now_ms()
+        if watch.misses(account):
+            self._waiting.append(Asked(SignOfLife(at=now, account=account)))
+            self._arrived.set()
+        else:
+            watch.heard(account, at=now)
 
     @property
     def available(self) -> bool:

@@ -26,6 +26,7 @@ from kakehashi.services.figures import Figures
 from kakehashi.services.gateway import LinkInput
 from kakehashi.services.loading import Loaded, new_prefix
 from kakehashi.services.scribe import Batch
+from kakehashi.services.watch import SignOfLife
 from kakehashi.services.wishes import Beat, Left, Poll, Wish
 
 log = structlog.get_logger("trader")
@@ -58,18 +59,19 @@ class Turn:
             case Poll():
                 leased = self._leased(wish)
                 return Outcome() if leased is None else self._event(leased)
-            case Beat():
-                self.batch.state("beat|hub", wish)
-                return Outcome()
             case LinkAsked():
                 return self._asked(wish)
+            case Beat():
+                self.batch.state("beat|hub", wish)
             case IncidentAcked() | IncidentClosed() | MaintenanceSet():
                 self.batch.watched(self._watch.wish(wish))
-                return Outcome()
             case NoticeTold():
                 self.batch.watched(self._watch.told(wish))
-                return Outcome()
-        return self._event(wish)
+            case SignOfLife():
+                self.batch.watched(self._watch.heard(wish.account, at=wish.at))
+            case _:
+                return self._event(wish)
+        return Outcome()
 
     def settle(self) -> None:
         """Tell the links what has changed for them: new orders leave in the same commit that made them."""
