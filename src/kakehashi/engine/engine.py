@@ -353,7 +353,9 @@ class Engine:
         fill = fill_of(order, after, event)
         if fill is not None:
             self._out.fills[fill.id] = fill
-            if mirror is not None and not event.evidence:
+            if mirror is not None and after.linked:
+                mirror.reduce(after)
+            elif mirror is not None and not event.evidence:
                 mirror.fill(after, fill.volume)
         self._end_or_keep(after, event.at)
         account = self.accounts.get(after.account)

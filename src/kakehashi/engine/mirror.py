@@ -116,6 +116,21 @@ class Mirror(msgspec.Struct):
                 opened_at=order.updated_at,
             )
 
+    def reduce(self, exit_: Order) -> None:
+        """Show what an exit over the EA link has left of its position.
+
+        The link's own state may tell it before or after: what is left is counted from the volume the exit expected, so that
+        nothing is counted off twice. Entries are shown by that state alone.
+        """
+        held = self.positions.get(exit_.target)
+        if held is None or exit_.expect_vol is None:
+            return
+        left = min(held.volume, exit_.expect_vol - exit_.filled_volume)
+        if left > 0:
+            self.positions[held.ident] = msgspec.structs.replace(held, volume=left)
+        else:
+            del self.positions[held.ident]
+
     def _roll_day(self, report: AccountReport, day: int) -> None:
         if day != self.day:
             self.day = day

@@ -201,7 +201,7 @@ class Turn:
                     self._scribe.booked(account, fact, self.batch, at=at)
                 case w.Balanced():
                     self._scribe.worth(account, fact, self.batch, at=at)
-                case w.PositionMoved():
+                case w.PositionMoved() | w.SymbolsTold():
                     self._touched[account] = None
                 case w.SessionMoved():
                     self._touched[account] = None
