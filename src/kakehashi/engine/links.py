@@ -125,8 +125,8 @@ class Links:
                     self.see(account, fact.row.symbol)
                 case w.SessionMoved():
                     self._since[account] = at
-                    self._mirror(account).proven = fact.after is Session.FRESH
         if any(isinstance(fact, w.RecordKept | w.SessionMoved) for fact in steps.facts):
+            self._mirror(account).proven = link.session is Session.FRESH and not link.record.suspended
             routed.state = LinkState(record=link.record, session=link.session, since=self._since.get(account, at))
         routed.report = self._report(account, link, steps.facts, at)
 
