@@ -21,7 +21,7 @@ from kakehashi.domain.messages import (
 from kakehashi.domain.notices import NoticeTold
 from kakehashi.engine.links import Routed
 from kakehashi.engine.outcome import Outcome
-from kakehashi.ports import Clock
+from kakehashi.ports import AuditRow, Clock
 from kakehashi.services.figures import Figures
 from kakehashi.services.gateway import LinkInput
 from kakehashi.services.loading import Loaded, new_prefix
@@ -65,6 +65,7 @@ class Turn:
                 self.batch.state("beat|hub", wish)
             case IncidentAcked() | IncidentClosed() | MaintenanceSet():
                 self.batch.watched(self._watch.wish(wish))
+                self.batch.audits.append(_people(wish))
             case NoticeTold():
                 self.batch.watched(self._watch.told(wish))
             case SignOfLife():
@@ -232,3 +233,16 @@ class Turn:
 
     def _times(self) -> tuple[int, int]:
         return int(self._clock.monotonic() * 1000), self._clock.now_ms()
+
+
+def _people(wish: IncidentAcked | IncidentClosed | MaintenanceSet) -> AuditRow:
+    """Who did what about an incident."""
+    match wish:
+        case IncidentAcked():
+            return AuditRow(at=wish.at, actor=wish.by, action="incident ack", subject=wish.incident)
+        case IncidentClosed():
+            what = "incident false" if wish.false else "incident close"
+            return AuditRow(at=wish.at, actor=wish.by, action=what, subject=wish.incident)
+        case MaintenanceSet():
+            what = f"maintenance {'on' if wish.on else 'off'}"
+            return AuditRow(at=wish.at, actor=wish.by, action=what, subject=wish.account)
