@@ -452,7 +452,7 @@ def _bounded(value: object) -> None:
     A thousand characters can name a number that fills the memory when it is written out: ``1E-999999999``.
     """
     if isinstance(value, Decimal):
-        if not value.is_finite() or abs(value) > MAX_AMOUNT or value.adjusted() < FINEST_DIGIT:
+        if not value.is_finite() or value.copy_abs() > MAX_AMOUNT or value.adjusted() < FINEST_DIGIT:
             text = f"amounts are finite, at most {MAX_AMOUNT:f}, and written no finer than 1E{FINEST_DIGIT}"
             raise Malformed("NUMBER_OUT_OF_RANGE", text, value=str(value)[:40])
     elif isinstance(value, int):

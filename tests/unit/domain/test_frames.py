@@ -68,6 +68,7 @@ def test_a_terminals_own_way_to_print_a_magic_is_understood() -> None:
         ('{"t":"HB","n":NaN}', "NUMBER_OUT_OF_RANGE"),
         ('{"t":"HB","n":1,"balance":"Infinity"}', "NUMBER_OUT_OF_RANGE"),
         ('{"t":"HB","n":1,"balance":"1e400"}', "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"HB","n":1,"balance":"1e999999999"}', "NUMBER_OUT_OF_RANGE"),  # beyond what abs() can compute
         ('{"t":"HB","n":1,"balance":"1E-999999999"}', "NUMBER_OUT_OF_RANGE"),
         ('{"t":"HB","n":9007199254740993}', "NUMBER_OUT_OF_RANGE"),
         (b'{"t":"HELLO","account":"1","instance":"a","broker_time":1' + b"0" * 400 + b"}", "NUMBER_OUT_OF_RANGE"),
