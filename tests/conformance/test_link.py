@@ -24,6 +24,7 @@ from linkworld import Place, linked_world
 from rawea import Poller, RawEa, Socket, deal, position
 
 from kakehashi.domain.frames import MAX_FRAME
+from kakehashi.services import desk
 
 BOTH = pytest.mark.parametrize("kind", [Socket, Poller])
 BOOTS = itertools.count(1)
@@ -375,7 +376,7 @@ async def test_another_accounts_number_is_refused(place: Place, neighbour: Socke
 async def test_a_revoked_token_ends_its_connections_and_opens_none(place: Place, neighbour: Socket) -> None:
     ea, poll = place.ea(Socket), place.ea(Poller)
     await ea.come()
-    await place.cli("token", "revoke", place.secrets["ea_id"])
+    await place.asks(desk.revoke_token, place.secrets["ea_id"])
     assert (await ea.closes())[0] == 1008
     again = place.ea(Socket)
     await again.open()

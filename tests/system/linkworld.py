@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,6 +86,15 @@ class Place:
                 raise AssertionError(f"{order_id} is {order['state']}, not {state}: {order}")
             await asyncio.sleep(0.02)
         return order
+
+    async def asks(self, what: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
+        """What a person asks for at the desk (:mod:`kakehashi.services.desk`), without starting a program for it."""
+        store = open_store(self.world.store_url)
+        await store.open()
+        try:
+            return await what(store, *args, by="test", at=SystemClock().now_ms(), **more)
+        finally:
+            await store.close()
 
     async def cli(self, *argv: str) -> Any:
         """A command of the installed program on this world's store: the data of its ``--json``."""

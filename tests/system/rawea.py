@@ -22,6 +22,17 @@ WITHIN_S = 8.0
 BROKER_TIME = 1_790_000_000_000
 
 Frame = dict[str, Any]
+SYMS: Frame = {
+    "t": "SYMS",
+    "rows": [
+        {
+            "symbol": symbol, "digits": digits, "point": point, "tick_size": point, "tick_value": "1",
+            "contract_size": "100000", "vol_min": "0.01", "vol_max": "100", "vol_step": "0.01", "profit_currency": "USD",
+        }
+        for symbol, digits, point in (("EURUSD", 5, "0.00001"), ("USDJPY", 3, "0.001"))
+    ],
+}  # fmt: skip
+PRICE: Frame = {"t": "PRICE", "q": [["EURUSD", "1.08550", "1.08551", BROKER_TIME]]}
 
 
 def position(ticket: str = "1001", volume: str = "0.10", **more: Any) -> f.PositionRow:
@@ -118,7 +129,7 @@ class RawEa:
         """Open, be welcomed, and be fresh."""
         await self.open()
         await self.hello(**more)
-        await self.say(self.snap_frame(*rows))
+        await self.say(SYMS, PRICE, self.snap_frame(*rows))
         await self.beat()
 
     async def in_order(self) -> None:
