@@ -34,7 +34,7 @@ PROMPT_S = 2.0
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Place]]:
-    with linked_world(tmp_path_factory.mktemp("link")) as places:
+    with linked_world(tmp_path_factory.mktemp("link"), 70) as places:
         yield places
 
 

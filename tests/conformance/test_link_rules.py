@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("kind", [Socket, Poller])
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Place]]:
-    with linked_world(tmp_path_factory.mktemp("rules"), KAKEHASHI_LINK__STATUS_S="1") as places:
+    with linked_world(tmp_path_factory.mktemp("rules"), 50, KAKEHASHI_LINK__STATUS_S="1") as places:
         yield places
 
 
@@ -463,6 +463,7 @@ async def test_what_became_of_positions_and_orders_is_seen_by_a_person(place: Pl
         "1": ("OWN", "", ""), "2": ("EXTERNAL", "STOP_OUT", "92"), "3": ("EXTERNAL", "CLIENT", "93"),
         "4": ("EXTERNAL", "SL", "94"),
     }, rows  # fmt: skip
+    await ea.beat()
     names = {"account", "ticket", "symbol", "side", "volume", "price_open", "sl", "tp", "fresh", "origin"}
     [open_now] = await place.cli("positions", "list", "--account", place.name)
     assert names <= open_now.keys()
@@ -470,6 +471,7 @@ async def test_what_became_of_positions_and_orders_is_seen_by_a_person(place: Pl
     [line] = await place.cli("orders", "list", "--account", place.name)
     assert {"id", "account", "symbol", "side", "volume", "state", "retcode", "reason", "op", "magic"} <= line.keys()
     assert (line["id"], line["state"], line["retcode"], line["filled_volume"]) == (order, "FILLED", 10009, "0.10")
+    await ea.beat()
     account = next(row for row in await place.cli("accounts", "list") if row["name"] == place.name)
     shown = {
         name: account[name] for name in ("number", "link", "fresh", "epoch", "instance", "boot", "sseq", "balance")

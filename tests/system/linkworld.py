@@ -26,7 +26,6 @@ from kakehashi.services.ids import SystemClock
 from kakehashi.store.open import open_store
 
 AnyEa = TypeVar("AnyEa", bound=RawEa)
-ACCOUNTS = 100
 KEPT = ("journal", "orders", "fills", "positions", "closures", "signals")
 
 
@@ -110,19 +109,19 @@ class Place:
 
 
 @contextmanager
-def linked_world(folder: Path, **settings: str) -> Iterator[Iterator[Place]]:
-    """Start a hub with many accounts; each is given out once."""
+def linked_world(folder: Path, accounts: int, **settings: str) -> Iterator[Iterator[Place]]:
+    """Start a hub with so many accounts; each is given out once."""
     with World(folder, **settings) as world:
-        places = asyncio.run(_furnish(world))
+        places = asyncio.run(_furnish(world, accounts))
         world.start_hub()
         yield iter(places)
 
 
-async def _furnish(world: World) -> list[Place]:
+async def _furnish(world: World, accounts: int) -> list[Place]:
     store = open_store(bootstrap.prepare_store(load_settings({"store.url": world.store_url})))
     await store.open()
     try:
-        places = [Place(world, f"a{number:03}", str(700_000 + number), {}) for number in range(1, ACCOUNTS + 1)]
+        places = [Place(world, f"a{number:03}", str(700_000 + number), {}) for number in range(1, accounts + 1)]
         await asyncio.gather(*(_settle(store, place) for place in places))  # they share the commits
         return places
     finally:
