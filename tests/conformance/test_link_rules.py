@@ -439,6 +439,15 @@ async def test_a_snapshot_in_parts_counts_when_all_are_there_and_s1s_names_are_u
     assert (kept["positions"], kept["link"]["session"]) == (2, "FRESH")
 
 
+async def seen_by(ea: RawEa, place: Place, *argv: str) -> Any:
+    """What a person sees at the command line, while the EA's heart goes on beating."""
+    looking = asyncio.ensure_future(place.cli(*argv))
+    while not looking.done():
+        await ea.beat()
+        await asyncio.wait([looking], timeout=0.5)
+    return await looking
+
+
 async def test_what_became_of_positions_and_orders_is_seen_by_a_person(place: Place) -> None:
     """A position of ours, one of a stranger, a stop-out, one closed by hand, and one that goes without a word."""
     ea = place.ea(Socket)
@@ -457,22 +466,22 @@ async def test_what_became_of_positions_and_orders_is_seen_by_a_person(place: Pl
     found = [deal("94", "OUT", position="4", reason="SL", price="1.07000", time=BROKER_TIME + 5)]
     await ea.say({"t": "QRES", "position": "4", "found": found, "synced": True, "hist_from": 1})
     await ea.beat()
-    rows = {row["ticket"]: row for row in await place.cli("positions", "list", "--all", "--account", place.name)}
+    rows = {
+        row["ticket"]: row for row in await seen_by(ea, place, "positions", "list", "--all", "--account", place.name)
+    }
     seen = {ticket: (row["origin"], row.get("closed_reason", ""), row.get("deal", "")) for ticket, row in rows.items()}
     assert seen == {
         "1": ("OWN", "", ""), "2": ("EXTERNAL", "STOP_OUT", "92"), "3": ("EXTERNAL", "CLIENT", "93"),
         "4": ("EXTERNAL", "SL", "94"),
     }, rows  # fmt: skip
-    await ea.beat()
     names = {"account", "ticket", "symbol", "side", "volume", "price_open", "sl", "tp", "fresh", "origin"}
-    [open_now] = await place.cli("positions", "list", "--account", place.name)
+    [open_now] = await seen_by(ea, place, "positions", "list", "--account", place.name)
     assert names <= open_now.keys()
     assert (open_now["side"], open_now["volume"], open_now["fresh"]) == ("BUY", "0.10", True)
-    [line] = await place.cli("orders", "list", "--account", place.name)
+    [line] = await seen_by(ea, place, "orders", "list", "--account", place.name)
     assert {"id", "account", "symbol", "side", "volume", "state", "retcode", "reason", "op", "magic"} <= line.keys()
     assert (line["id"], line["state"], line["retcode"], line["filled_volume"]) == (order, "FILLED", 10009, "0.10")
-    await ea.beat()
-    account = next(row for row in await place.cli("accounts", "list") if row["name"] == place.name)
+    account = next(row for row in await seen_by(ea, place, "accounts", "list") if row["name"] == place.name)
     shown = {
         name: account[name] for name in ("number", "link", "fresh", "epoch", "instance", "boot", "sseq", "balance")
     }
@@ -480,8 +489,8 @@ async def test_what_became_of_positions_and_orders_is_seen_by_a_person(place: Pl
         "number": place.number, "link": "live", "fresh": True, "epoch": 1, "instance": ea.instance, "boot": 1,
         "sseq": ea.sseq, "balance": "10000",
     }  # fmt: skip
-    await place.cli("accounts", "resync", place.name)
-    assert (await ea.hears("REQ_SNAP"))["reason"] == "OPERATOR"
+    await seen_by(ea, place, "accounts", "resync", place.name)
+    assert await ea.hears("REQ_SNAP", reason="OPERATOR")
 
 
 async def test_a_planned_stop_is_shown_as_off_and_is_closed_with_1000(place: Place) -> None:

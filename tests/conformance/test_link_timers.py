@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("kind", [Socket, Poller])
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Place]]:
-    with linked_world(tmp_path, 1_factory.mktemp("timers"), 12, KAKEHASHI_LINK__HEARTBEAT_S="0.5") as places:
+    with linked_world(tmp_path_factory.mktemp("timers"), 12, KAKEHASHI_LINK__HEARTBEAT_S="0.5") as places:
         yield places
 
 

@@ -385,7 +385,7 @@ class Link:
 
     def _err(self, frame: f.Err, _event: Arrived) -> None:
         self._out.facts.append(
-            Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code} {frame.message}")
+            Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code[:40]} {frame.message[:200]}")
         )
 
     # -- wishes --------------------------------------------------------------------------------------------------
