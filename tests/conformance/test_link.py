@@ -487,6 +487,19 @@ async def test_who_reads_late_finds_that_it_was_too_slow(place: Place, neighbour
     assert (await ea.closes())[0] == 1013
 
 
+async def test_prices_of_symbols_that_nobody_asked_for_do_not_fill_the_hub(place: Place, neighbour: Socket) -> None:
+    ea = place.ea(Socket)
+    await ea.come()
+    for batch in range(10):
+        quotes = [[f"S{batch}-{number}", "1.1", "1.2", 1] for number in range(1_000)]
+        await ea.say({"t": "PRICE", "q": quotes})
+    await ea.say(ea.delta_frame("1", position("1")))
+    await ea.in_order()
+    assert len(place.kept()["mirror"]["quotes"]) == 1_000
+    assert "EURUSD" in place.kept()["mirror"]["quotes"]
+    await ea.end()
+
+
 async def test_resets_and_half_open_ends_leave_nothing_behind(place: Place, neighbour: Socket) -> None:
     for number in range(30):
         ea = place.ea(Socket, instance="same")
