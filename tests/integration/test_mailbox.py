@@ -246,6 +246,7 @@ async def test_part_by_part_the_fills_add_up(room: Room) -> None:
         ({"results": [{"key": "k", "status": "eaten"}]}, "BAD_STATUS"),
         ({"keys": ["k"] * 201}, "TOO_MANY_KEYS"),
         ({"results": [{"key": "k", "status": "filled", "volume": 1e300}]}, "NUMBER_OUT_OF_RANGE"),
+        ({"results": [{"key": "k", "status": "filled", "volume": "1e9999999"}]}, "NUMBER_OUT_OF_RANGE"),
     ],
 )
 async def test_an_ack_out_of_bounds_is_a_422_with_its_code(room: Room, body: dict[str, object], code: str) -> None:

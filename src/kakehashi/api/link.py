@@ -69,9 +69,12 @@ class Keeper:
         self._guests[socket] = None
 
     def closing(self, socket: "LinkSocket") -> None:
-        self._strangers.pop(socket, None)
-        self._guests.pop(socket, None)
-        self._closing[socket] = None
+        """From now on it has GRACE_S, whatever it still says."""
+        if socket not in self._closing:
+            self._strangers.pop(socket, None)
+            self._guests.pop(socket, None)
+            self._closing[socket] = None
+            socket.due = asyncio.get_running_loop().time() + GRACE_S
 
     def leave(self, socket: "LinkSocket") -> None:
         for among in (self._strangers, self._guests, self._closing):
@@ -164,8 +167,8 @@ class LinkSocket(asyncio.Protocol):
         self._ws.send_response(response)
 
     def _frame(self, frame: Frame) -> None:
-        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            return  # the library answers ping and close
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self._ws.state is not OPEN:
+            return  # the library answers ping and close; after our close nothing counts any more
         if frame.opcode is Opcode.BINARY:
             self._refuse_binary()
             return
@@ -218,7 +221,6 @@ class LinkSocket(asyncio.Protocol):
         if self._ws.state is OPEN:
             self._ws.send_close(code, reason.encode()[:120].decode(errors="ignore"))
         self._flush()
-        self.due = asyncio.get_running_loop().time() + GRACE_S
         self._keeper.closing(self)
 
     def pause(self, on: bool) -> None:
@@ -239,7 +241,6 @@ class LinkSocket(asyncio.Protocol):
             else:
                 self._transport.close()
         if self._ws.close_expected() and not self._transport.is_closing():
-            self.due = asyncio.get_running_loop().time() + GRACE_S
             self._keeper.closing(self)
 
 

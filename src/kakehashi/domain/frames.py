@@ -18,6 +18,11 @@ from kakehashi.domain.strict import strict_object
 from kakehashi.domain.values import MAX_AMOUNT, Millis
 
 MAX_FRAME: Final = 65_536
+MAX_INTEGER: Final = 2**53
+"""Counters, times and check sums are smaller: what is not could be neither computed with nor stored."""
+FINEST_DIGIT: Final = -32
+"""No amount is written finer than 10 to this: doubles printed as they are come down to 10^-17."""
+MAX_INSTANCE: Final = 64
 
 ALIASES: Final = {"HEARTBEAT": "HB", "FULL_SYNC": "SNAP", "REQUEST_FULL_SYNC": "REQ_SNAP"}
 """S1's message names."""
@@ -48,6 +53,10 @@ class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
     profit: Decimal = Decimal(0)
     swap: Decimal = Decimal(0)
 
+    def __post_init__(self) -> None:
+        """:raises ValueError: ticket or magic is no number"""
+        _numbered(self.ticket, self.magic)
+
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """A pending order. :ivar type: e.g. ``BUY_LIMIT``"""
@@ -60,6 +69,10 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     sl: Decimal = Decimal(0)
     tp: Decimal = Decimal(0)
     magic: str = "0"
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: ticket or magic is no number"""
+        _numbered(self.ticket, self.magic)
 
 
 class DealRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +93,10 @@ class DealRow(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal = Decimal(0)
     reason: str = ""
     magic: str = "0"
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: ticket or magic is no number"""
+        _numbered(self.ticket, self.magic)
 
 
 class SymbolRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +168,11 @@ class Hello(_Frame, frozen=True, kw_only=True, tag="HELLO"):
     perms: dict[str, bool] = {}
     broker_time: Millis = 0
     token: str = ""
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: an instance without a name, or with a name that is none"""
+        if not 0 < len(self.instance) <= MAX_INSTANCE or len(self.prev or "") > MAX_INSTANCE:
+            raise ValueError(f"an instance is a random id of 1 to {MAX_INSTANCE} characters")
 
 
 class Heartbeat(_Frame, frozen=True, kw_only=True, tag="HB"):
@@ -425,12 +447,17 @@ def _decoded(raw: str | bytes, union: Any) -> Any:
 
 
 def _bounded(value: object) -> None:
-    """Every amount in a frame is finite and within MAX_AMOUNT."""
+    """Every amount in a frame is finite and within MAX_AMOUNT, every integer within MAX_INTEGER.
+
+    A thousand characters can name a number that fills the memory when it is written out: ``1E-999999999``.
+    """
     if isinstance(value, Decimal):
-        if not value.is_finite() or abs(value) > MAX_AMOUNT:
-            raise Malformed(
-                "NUMBER_OUT_OF_RANGE", f"numbers are finite and at most {MAX_AMOUNT:f}", value=str(value)[:40]
-            )
+        if not value.is_finite() or value.copy_abs() > MAX_AMOUNT or value.adjusted() < FINEST_DIGIT:
+            text = f"amounts are finite, at most {MAX_AMOUNT:f}, and written no finer than 1E{FINEST_DIGIT}"
+            raise Malformed("NUMBER_OUT_OF_RANGE", text, value=str(value)[:40])
+    elif isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise Malformed("NUMBER_OUT_OF_RANGE", "integers are at most 2^53", value=str(value)[:40])
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             _bounded(getattr(value, name))
@@ -443,6 +470,8 @@ def _bounded(value: object) -> None:
 
 _E8: Final = Decimal(100_000_000)
 _FINEST: Final = Decimal("1E-8")
+_MAGIC: Final = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+"""Other EAs' magics may use all 64 bits, and terminals print them signed."""
 
 
 def scaled(amount: Decimal) -> int:
@@ -462,6 +491,12 @@ def ticket_number(ticket: str) -> int:
     if not (ticket.isascii() and ticket.isdecimal() and len(ticket) <= 20):  # 2^64 has 20 digits
         raise ValueError(f"a ticket is a number of at most 20 digits, got {ticket[:40]!r}")
     return int(ticket)
+
+
+def _numbered(ticket: str, magic: str) -> None:
+    ticket_number(ticket)
+    if magic and not _MAGIC.fullmatch(magic):
+        raise ValueError(f"a magic is a whole number, got {magic[:40]!r}")
 
 
 def position_crc(rows: Iterable[PositionRow]) -> int:

@@ -103,7 +103,7 @@ class Link:
             times += [self._heard_at + s.dead_ms, self.mirror.deadline()]
             if not self.mirror.wanted:
                 times.append(self.mirror.full_sync_at)
-            if self._tested_at is None or self._tested_at < self._heard_at:
+            if self._tested_at is None or self._tested_at <= self._heard_at:
                 times.append(self._heard_at + s.test_ms)
             if self.mirror.wanted and self._snap_asked_at is not None:
                 times.append(self._snap_asked_at + s.resend_ms)
@@ -385,7 +385,7 @@ class Link:
 
     def _err(self, frame: f.Err, _event: Arrived) -> None:
         self._out.facts.append(
-            Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code} {frame.message}")
+            Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code[:40]} {frame.message[:200]}")
         )
 
     # -- wishes --------------------------------------------------------------------------------------------------
@@ -433,7 +433,7 @@ class Link:
         for query in (*self.commands.queries(now), *self.mirror.queries(now)):
             self._send(query)
         self._ask_snap(now)
-        if now - self._heard_at >= self.settings.test_ms and (self._tested_at or -1) < self._heard_at:
+        if now - self._heard_at >= self.settings.test_ms and (self._tested_at or -1) <= self._heard_at:
             self._tested_at = now
             self._send(f.Test(id=f"quiet-{now}"))
 

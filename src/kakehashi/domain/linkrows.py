@@ -4,6 +4,7 @@ Times of a terminal are the broker's; ``offset`` is what the broker's clock show
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from kakehashi.domain.commands import Delivery
@@ -17,6 +18,8 @@ _WRITTEN: Final = {Side.BUY: "B", Side.SELL: "S"}
 _READ: Final = {"B": Side.BUY, "S": Side.SELL, "BUY": Side.BUY, "SELL": Side.SELL}
 _REASONS: Final = {"SO": "STOP_OUT", "SL": "SL", "TP": "TP", "EXPERT": "EXPERT"}
 MAX_DIGITS: Final = 12
+SMALLEST: Final = Decimal("1E-12")
+"""No step and no price is smaller: what is divided by one must stay a number that can be computed with."""
 
 
 def mismatch(account: Account, hello: Hello) -> str:
@@ -121,14 +124,14 @@ def deal(told: DealRow, *, offset: Millis) -> Deal:
         swap=told.swap,
         commission=told.commission + told.fee,
         reason=told.reason.upper(),
-        magic=int(told.magic) if told.magic.isdigit() else 0,
+        magic=int(told.magic or 0),
     )
 
 
 def instrument(told: SymbolRow) -> Instrument | None:
     """A specification where all of it was sent; there is no built-in table to fill gaps from (NO_SPEC)."""
     sizes = (told.point, told.tick_size, told.tick_value, told.contract_size, told.vol_min, told.vol_max, told.vol_step)
-    if told.digits is None or any(size is None or size <= 0 for size in sizes):
+    if told.digits is None or any(size is None or size < SMALLEST for size in sizes):
         return None
     point, tick_size, tick_value, contract_size, vol_min, vol_max, vol_step = (size or ZERO for size in sizes)
     return Instrument(

@@ -14,7 +14,7 @@ from kakehashi.domain import linkwords as w
 from kakehashi.domain.closures import Closed
 from kakehashi.domain.frames import FromHub, Hello, PositionRow, Refuse
 from kakehashi.domain.link import LEASE_HELD, Link
-from kakehashi.domain.linkrows import closed_by, command, deal, delivery, instrument, mismatch, position, row
+from kakehashi.domain.linkrows import SMALLEST, closed_by, command, deal, delivery, instrument, mismatch, position, row
 from kakehashi.domain.linkwords import CommandMoved, LinkRecord, LinkSettings, LinkState, Session
 from kakehashi.domain.messages import AccountReport, DeliveriesLeased, Event, OrderReported
 from kakehashi.domain.orders import Happening, Order, State
@@ -216,7 +216,9 @@ class Links:
                 case w.DealsTold():
                     said["deals"] = (*said.get("deals", ()), *(deal(d, offset=offset) for d in fact.rows))
                 case w.Quoted():
-                    said["quotes"] = {s: Quote(bid=bid, ask=ask, at=at) for s, bid, ask, _ in fact.rows if bid > 0}
+                    said["quotes"] = {
+                        s: Quote(bid=bid, ask=ask, at=at) for s, bid, ask, _ in fact.rows if bid >= SMALLEST <= ask
+                    }
                 case w.SymbolsTold():
                     said["instruments"] = tuple(i for r in fact.rows if (i := instrument(r)) is not None)
                 case w.Balanced():

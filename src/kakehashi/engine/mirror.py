@@ -16,6 +16,8 @@ DAY_MS = 86_400_000
 BAR_MS = 300_000
 ATR_PERIOD = 14
 DEALS_REMEMBERED = 5_000
+MAX_QUOTED, MAX_INSTRUMENTS = 1_000, 20_000
+"""Symbols kept of one account; the mirror is one row, and an EA that makes symbols up must not make it endless."""
 CLOSING = frozenset({"OUT", "INOUT", "OUT_BY"})
 
 
@@ -84,8 +86,11 @@ class Mirror(msgspec.Struct):
         if report.positions is not None:
             self.positions = {p.ident: p for p in report.positions}
         for instrument in report.instruments:
-            self.instruments[instrument.symbol] = instrument
+            if instrument.symbol in self.instruments or len(self.instruments) < MAX_INSTRUMENTS:
+                self.instruments[instrument.symbol] = instrument
         for symbol, quote in report.quotes.items():
+            if symbol not in self.quotes and len(self.quotes) >= MAX_QUOTED:
+                continue
             self.quotes[symbol] = quote
             self.bars.setdefault(symbol, Bars()).add((quote.bid + quote.ask) / 2, quote.at)
         fresh = tuple(d for d in sorted(report.deals, key=lambda d: (d.time, d.ticket)) if self._note_deal(d))

@@ -333,7 +333,7 @@ def _refuse_unbounded(value: object) -> None:
     A signalling NaN raises at the first comparison, so this comes before all of them.
     """
     if isinstance(value, Decimal):
-        if not value.is_finite() or abs(value) > MAX_AMOUNT:
+        if not value.is_finite() or value.copy_abs() > MAX_AMOUNT:
             text = f"numbers are finite and at most {MAX_AMOUNT:f}"
             raise Malformed("NUMBER_OUT_OF_RANGE", text, value=str(value)[:40])
     elif isinstance(value, msgspec.Struct):

@@ -38,6 +38,21 @@ def test_the_names_of_s1_are_understood_and_unknown_fields_ignored() -> None:
     assert isinstance(from_hub('{"v":1,"t":"REQUEST_FULL_SYNC"}'), frames.ReqSnap)
 
 
+def snap(names: str) -> str:
+    row = f'{{{names},"symbol":"EURUSD","side":"B","volume":"0.1","open":"1.1"}}'
+    return f'{{"t":"SNAP","boot":1,"sseq":1,"positions":[{row}]}}'
+
+
+def dealt(names: str) -> str:
+    row = f'{{{names},"symbol":"EURUSD","side":"S","entry":"OUT","volume":"0.1","price":"1.1","time":1}}'
+    return f'{{"t":"EVT","n":1,"st":"DEAL","deals":[{row}]}}'
+
+
+def test_a_terminals_own_way_to_print_a_magic_is_understood() -> None:
+    for magic in ("", "0", "-1", "18446744073709551615"):
+        assert from_ea(snap(f'"ticket":"1","magic":"{magic}"'))
+
+
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
@@ -53,6 +68,17 @@ def test_the_names_of_s1_are_understood_and_unknown_fields_ignored() -> None:
         ('{"t":"HB","n":NaN}', "NUMBER_OUT_OF_RANGE"),
         ('{"t":"HB","n":1,"balance":"Infinity"}', "NUMBER_OUT_OF_RANGE"),
         ('{"t":"HB","n":1,"balance":"1e400"}', "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"HB","n":1,"balance":"1e999999999"}', "NUMBER_OUT_OF_RANGE"),  # beyond what abs() can compute
+        ('{"t":"HB","n":1,"balance":"1E-999999999"}', "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"HB","n":9007199254740993}', "NUMBER_OUT_OF_RANGE"),
+        (b'{"t":"HELLO","account":"1","instance":"a","broker_time":1' + b"0" * 400 + b"}", "NUMBER_OUT_OF_RANGE"),
+        ('{"t":"HELLO","account":"1","instance":""}', "BAD_FRAME"),
+        ('{"t":"HELLO","account":"1","instance":"' + "a" * 65 + '"}', "BAD_FRAME"),
+        (snap('"ticket":"1","magic":"abc"'), "BAD_FRAME"),
+        (snap('"ticket":"1","magic":"²"'), "BAD_FRAME"),
+        (snap('"ticket":"one","magic":"7"'), "BAD_FRAME"),
+        (dealt('"ticket":"one","magic":"7"'), "BAD_FRAME"),
+        (dealt('"ticket":"1","magic":"²"'), "BAD_FRAME"),
         ('{"t":"WHAT"}', "UNKNOWN_FRAME"),
         ('{"n":1}', "UNKNOWN_FRAME"),
         ('{"t":"CMD","id":"x"}', "UNKNOWN_FRAME"),

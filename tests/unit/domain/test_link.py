@@ -203,6 +203,15 @@ def test_a_silent_peer_is_asked_shown_stale_and_given_up() -> None:
     assert steps[-1].closes[0][0] == "ws1"
 
 
+def test_a_peer_that_answers_at_once_is_asked_again_after_the_next_silence() -> None:
+    """The answer may come within the millisecond in which the question went out."""
+    desk = Desk()
+    desk.come()
+    for _ in range(3):
+        [asked] = sent(desk.passes(desk.settings.test_ms), f.Test)
+        assert not desk.hear(f.Test(id=asked.id, re=True)).closes
+
+
 def test_a_planned_stop_is_not_an_outage() -> None:
     desk = Desk()
     desk.come()
