@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
@@ -15,7 +16,7 @@ from room import Room, room
 from wire import Wire, deal
 
 from kakehashi.domain import commands, orders
-from kakehashi.domain.frames import PositionRow, position_crc
+from kakehashi.domain.frames import Bye, PositionRow, position_crc
 from kakehashi.domain.orders import State
 
 __all__ = ["room"]
@@ -190,3 +191,33 @@ async def test_law_3_an_execution_that_the_mirror_shows_already_is_not_counted_o
     await ea.wait("EVTA", n=1)
     held = room.hub.trader.engine.mirrors["demo"].positions
     assert [str(p.volume) for p in held.values()] == ["0.20"]
+
+
+# -- 2 over the EA link: one account's trouble is its own
+
+
+async def test_an_ea_whose_word_breaks_a_turn_is_not_listened_to_for_a_while_and_the_others_are(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ea = Wire(room)
+    await ea.come()
+    links = type(room.hub.trader.links)
+    step = links.step
+
+    def broken(self: Any, account: str, event: Any) -> Any:
+        if isinstance(getattr(event, "frame", None), Bye):
+            raise RuntimeError("a fault of ours")
+        return step(self, account, event)
+
+    monkeypatch.setattr(links, "step", broken)
+    ea.say("BYE")
+    await until(lambda: ea.closed is not None)
+    await until(lambda: room.hub.trader.available)
+    again = Wire(room, "ea-b")
+    again.hello()
+    await until(lambda: again.closed is not None)
+    assert again.closed is not None
+    assert again.closed[0] == 1011
+    assert (await room.alert("LONG", "a1")).status_code == 200
+    await room.pass_time(61)
+    await Wire(room, "ea-c").come()

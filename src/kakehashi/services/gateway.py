@@ -20,6 +20,8 @@ MAX_AHEAD: Final = 256
 """Frames of one connection that may wait for the trader; then it is read no further (R17)."""
 RESUME_AT: Final = 64
 RESTARTING: Final = 1012
+BROKEN: Final = 1011
+BARRED_S: Final = 60.0
 
 _OPEN: Final = gauge("link_connections", "Connections of EAs that are open.")
 _FRAMES: Final = counter("link_frames", "Frames of the EA link.", ["direction"])
@@ -73,6 +75,7 @@ class Gateway:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._conns: dict[str, _Conn] = {}
+        self._barred: dict[str, float] = {}
         self._last = 0
         self.submit: Callable[[LinkInput], None] = lambda _: None
 
@@ -115,7 +118,14 @@ class Gateway:
             now, at = self._times()
             self.submit(LinkInput(known.account, w.Lost(now=now, at=at, conn=conn)))
 
+    def bar(self, account: str) -> None:
+        """Listen to nothing of this account for a while: what it said broke the turn of everybody."""
+        self._barred[account] = self._clock.monotonic() + BARRED_S
+
     def _put(self, known: _Conn, wish: LinkInput) -> None:
+        if self._barred and self._barred.get(known.account, 0.0) > self._clock.monotonic():
+            known.line.close(BROKEN, "what this EA sent could not be processed; see the hub's log")
+            return
         _FRAMES.labels("in").inc()
         known.ahead += 1
         if known.ahead >= MAX_AHEAD and not known.paused:

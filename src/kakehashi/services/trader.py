@@ -241,6 +241,8 @@ class Trader:
     ) -> None:
         """The engine broke on one event: that sender is told, nothing of the batch is written, the rest may come again."""
         log.critical("engine_fault", kind=type(wish).__name__, error=repr(error), exc_info=error)
+        if isinstance(wish, LinkInput):
+            self.gateway.bar(wish.account)  # or it would do the same again as soon as it is back
         if future is not None and not future.done():
             future.set_exception(Rejected("INTERNAL", "the hub could not process this event; see its log"))
         await self._fail(taken, Unavailable("STORE_UNAVAILABLE", "another event of the same moment failed"))
