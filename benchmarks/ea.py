@@ -110,7 +110,20 @@ def masked(text: bytes) -> bytes:
 class Ea(asyncio.Protocol):
     """One EA. It holds at most one position, which every fill makes larger."""
 
-    __slots__ = ("_buffer", "_crc", "_gen", "_journal", "_sseq", "_transport", "account", "beats", "events", "run", "up", "waiting")
+    __slots__ = (
+        "_buffer",
+        "_crc",
+        "_gen",
+        "_journal",
+        "_sseq",
+        "_transport",
+        "account",
+        "beats",
+        "events",
+        "run",
+        "up",
+        "waiting",
+    )
 
     def __init__(self, run: "Run", account: EaAccount) -> None:
         self.run, self.account = run, account
@@ -161,10 +174,11 @@ class Ea(asyncio.Protocol):
         if self.run.load.echo:
             self.ready()
             return
+        number = self.account.number
         hello = (
-            '{"v":1,"t":"HELLO","account":"%s","server":"Bench","instance":"i-%s","boot":1,"caps":["mt5","journal"],'
-            '"currency":"USD","leverage":100,"margin_mode":"hedging","trade_mode":"demo"}'
-        ) % (self.account.number, self.account.number)
+            f'{{"v":1,"t":"HELLO","account":"{number}","server":"Bench","instance":"i-{number}","boot":1,"currency":"USD",'
+            f'"caps":["mt5","journal"],"leverage":100,"margin_mode":"hedging","trade_mode":"demo"}}'
+        )
         snap = '{"v":1,"t":"SNAP","boot":1,"sseq":1,"synced":true,"positions":[],"orders":[],"crc":0,"ocrc":0}'
         first = (hello, snap, _SYMS) if self.account.webhook else (hello, snap)
         self._transport.write(b"".join(masked(text.encode()) for text in first))
@@ -176,20 +190,20 @@ class Ea(asyncio.Protocol):
 
     def hear(self, text: bytes) -> None:
         kind = text[6:10]  # {"t":"HBA",...
-        if kind == b"HBA\"":
+        if kind == b'HBA"':
             self.run.answered += 1
             self.ready()
-        elif kind == b"CMD\"":
+        elif kind == b'CMD"':
             self.fill(_cmd(text))
         elif kind == b"EVTA":
             self.booked(_numbered(text).n)
-        elif kind in (b"WELC", b"SET\"", b"HALT", b"RESU"):
+        elif kind in (b"WELC", b'SET"', b"HALT", b"RESU"):
             self._gen = msgspec.json.decode(text).get("gen", 0)
             self.beat()
         elif kind == b"ECHO":
             self.run.echoes.append(time.perf_counter() - self.waiting.popleft()[1])
         elif kind == b"TEST":
-            self._transport.write(masked(text[:-1] + b',"re":true}'))
+            self._transport.write(masked(text.replace(b'"re":false', b'"re":true')))
         elif kind != b"REQ_":
             raise ValueError(f"the hub said {text[:200]!r}")
 
@@ -330,9 +344,9 @@ class Run:
             self.sent += 1
             due += 1 / self.load.rate
         await asyncio.gather(*running)
-        async with asyncio.timeout(30):
-            while len(self.recorded) < len(self.posted):
-                await asyncio.sleep(0.05)
+        ends = time.perf_counter() + 30
+        while len(self.recorded) < len(self.posted) and time.perf_counter() < ends:
+            await asyncio.sleep(0.05)
 
     def forget(self) -> None:
         """What came before the measuring does not count."""
@@ -356,6 +370,8 @@ class Run:
         share = (cpu_s(load.pid) - cpu) / (time.perf_counter() - began) if load.pid else 0.0
         held_mb = resident_mb(load.pid) - before_mb if load.pid else 0.0
         self.over = True
+        if heart.done():
+            heart.result()  # raises
         heart.cancel()
         since = self.posted
         return EaMeasured(

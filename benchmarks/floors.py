@@ -88,7 +88,9 @@ def serve(port: int, answer: bytes) -> None:
         runner.run(uvicorn.Server(config).serve())
 
 
-async def commits(path: str, seconds: float, rows: Rows, *, committers: int = COMMITTERS, rate: float = 0) -> list[float]:
+async def commits(
+    path: str, seconds: float, rows: Rows, *, committers: int = COMMITTERS, rate: float = 0
+) -> list[float]:
     """The seconds each durable commit of one signal, one order and one journal line took.
 
     :param rate: of each committer, per second; 0 goes on at once
@@ -133,7 +135,11 @@ def main() -> None:
     rows, seconds = msgspec.json.decode(Path(rest[2]).read_bytes(), type=Rows), float(rest[1])
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if what == "paced":
-            print(msgspec.json.encode(percentiles(runner.run(commits(rest[0], seconds, rows, committers=1, rate=100)))).decode())
+            print(
+                msgspec.json.encode(
+                    percentiles(runner.run(commits(rest[0], seconds, rows, committers=1, rate=100)))
+                ).decode()
+            )
         else:
             print(len(runner.run(commits(rest[0], seconds, rows))) / seconds)
 

@@ -115,9 +115,7 @@ def prepare(folder: Path) -> Ready:
 
 
 @contextlib.contextmanager
-def running(
-    ready: Ready, folder: Path, *, past: int = 0, wrap: tuple[str, ...] = (), **settings: str
-) -> Iterator[Hub]:
+def running(ready: Ready, folder: Path, *, past: int = 0, wrap: tuple[str, ...] = (), **settings: str) -> Iterator[Hub]:
     """A hub with auth, decide and journal, in a process of its own.
 
     :param past: signals the store holds already (copies of a real one, which is sent first)
