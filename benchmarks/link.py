@@ -78,29 +78,25 @@ def latency(folder: Path, *, quick: bool, rounds: int) -> dict[str, Any]:
     ea = EaAccount(number="1001", ea=ready.ea, webhook=ready.webhook)
     runs: Runs = []
     echoes, writes = [], []
-    with running(ready, folder / "hub") as hub:
-        for n in range(rounds):
-            runs.append(
-                run_eas(EaLoad(port=hub.port, accounts=[ea], seconds=seconds, rate=100, pid=hub.pid, run=f"r{n}"))
-            )
-            port = free_port()
-            argv = (sys.executable, "-m", "benchmarks.floors", "echo", str(port))
-            with process(*argv, port=port, log=folder / "echo.log"):
-                echoes.append(run_eas(EaLoad(port=port, accounts=[ea], seconds=seconds, rate=100, echo=True)).echo_ms)
-            rows = folder / "rows.json"
-            rows.write_bytes(msgspec.json.encode(rows_of(hub.db)))
-            argv = (
-                sys.executable,
-                "-m",
-                "benchmarks.floors",
-                "paced",
-                str(folder / f"paced-{n}.db"),
-                str(seconds),
-                str(rows),
-            )
-            writes.append(
-                json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=90).stdout)
-            )
+    for n in range(rounds):
+        with running(ready, folder / f"hub-{n}") as hub:
+            runs.append(run_eas(EaLoad(port=hub.port, accounts=[ea], seconds=seconds, rate=100, pid=hub.pid)))
+        port = free_port()
+        argv = (sys.executable, "-m", "benchmarks.floors", "echo", str(port))
+        with process(*argv, port=port, log=folder / "echo.log"):
+            echoes.append(run_eas(EaLoad(port=port, accounts=[ea], seconds=seconds, rate=100, echo=True)).echo_ms)
+        rows = folder / "rows.json"
+        rows.write_bytes(msgspec.json.encode(rows_of(hub.db)))
+        argv = (
+            sys.executable,
+            "-m",
+            "benchmarks.floors",
+            "paced",
+            str(folder / f"paced-{n}.db"),
+            str(seconds),
+            str(rows),
+        )
+        writes.append(json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=90).stdout))
     return {
         "command_ms": [m.command_ms for m in runs], "recorded_ms": [m.recorded_ms for m in runs],
         "fill_ms": [m.fill_ms for m in runs], "answer_ms": [m.answer_ms for m in runs], "cpu": [m.cpu for m in runs],

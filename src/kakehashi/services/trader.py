@@ -127,7 +127,7 @@ class Trader:
         Most are heartbeats that change nothing. While the loop rests, and so everything is on disk, such a one is answered
         here; any other begins the loop's next turn.
         """
-        if not self._resting or self._arrived.is_set():
+        if not self.resting:
             self._waiting.append(Asked(wish))
             self._arrived.set()
             return
@@ -148,6 +148,11 @@ class Trader:
 
     def _new_turn(self) -> Turn:
         return Turn(self._state, self._clock, day_offset_ms=self._day_offset_ms)
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits for something to arrive or to be due: all that it has taken is on disk."""
+        return self._resting and not self._arrived.is_set()
 
     @property
     def available(self) -> bool:
