@@ -119,6 +119,7 @@ class Ea(asyncio.Protocol):
         "_transport",
         "account",
         "beats",
+        "done",
         "events",
         "run",
         "up",
@@ -259,6 +260,7 @@ class Ea(asyncio.Protocol):
             order, since = self.waiting.popleft()
             self.run.recorded[order] = now
             self.run.fills.append(now - since)
+        self.run.news.set()
 
 
 class Run:
@@ -269,6 +271,7 @@ class Run:
         self.eas: list[Ea] = []
         self.beats = self.answered = self.lost = self.sent = 0
         self.over = False
+        self.news = asyncio.Event()
         self.posted: dict[str, float] = {}
         self.commanded: dict[str, float] = {}
         self.recorded: dict[str, float] = {}
@@ -344,9 +347,10 @@ class Run:
             self.sent += 1
             due += 1 / self.load.rate
         await asyncio.gather(*running)
-        ends = time.perf_counter() + 30
-        while len(self.recorded) < len(self.posted) and time.perf_counter() < ends:
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while len(self.recorded) < len(self.posted):
+                self.news.clear()
+                await self.news.wait()
 
     def forget(self) -> None:
         """What came before the measuring does not count."""

@@ -39,7 +39,7 @@ class Wire:
         self.said.append(type(from_hub(frame)).__name__)
 
     def close(self, code: int, reason: str) -> None:
-        self.closed = True
+        self.closed = code > 0 and bool(reason)
         self._hub.trader.gateway.lost(self._conn)
 
     def pause(self, on: bool) -> None: ...
