@@ -40,7 +40,7 @@ class EaAccount(msgspec.Struct, kw_only=True):
 class EaLoad(msgspec.Struct, kw_only=True):
     """:ivar rate: alerts/s over all accounts in turns; 0 leaves the EAs idle
     :ivar echo: against the bare server: no HELLO, and with a rate its round trips are measured
-    :ivar pid: whose CPU and memory are noted; ``before_mb`` what it held without connections
+    :ivar pid: whose CPU and memory are noted
     """
 
     port: int

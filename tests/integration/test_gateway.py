@@ -128,3 +128,16 @@ async def test_an_engine_that_breaks_on_a_frame_costs_the_lines_and_not_the_trad
     await until(lambda: room.hub.trader.available)
     await linked(room)
     assert (await room.alert("LONG", "after")).status_code == 200
+
+
+async def test_a_deadline_that_a_heartbeat_moved_wakes_nobody(room: Room, wire: Wire) -> None:
+    links = room.hub.trader.links
+    room.clock.ahead_ms += 1_000
+    wire.beat()
+    first = links.next_deadline
+    assert first is not None
+    assert links.due(first) == []
+    moved = links.next_deadline
+    assert moved is not None
+    assert moved > first
+    assert links.due(moved) == [ACCOUNT]
