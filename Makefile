@@ -9,7 +9,7 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench soak env-example lock clean
+.PHONY: help install demo test lint format bench bench-link soak env-example lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,8 +44,12 @@ format: $(STAMP) ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure alerts/s and latencies on this machine
+bench: $(STAMP) ## measure alerts/s, latencies and the EA link on this machine
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.link
+
+bench-link: $(STAMP) ## the EA link alone; ONLY="latency idle busy" chooses
+	$(BIN)/python -m benchmarks.link $(ONLY)
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
 	$(BIN)/pytest -m soak --timeout 0

@@ -115,11 +115,12 @@ def prepare(folder: Path) -> Ready:
 
 
 @contextlib.contextmanager
-def running(ready: Ready, folder: Path, *, past: int = 0, wrap: tuple[str, ...] = ()) -> Iterator[Hub]:
+def running(ready: Ready, folder: Path, *, past: int = 0, wrap: tuple[str, ...] = (), **settings: str) -> Iterator[Hub]:
     """A hub with auth, decide and journal, in a process of its own.
 
     :param past: signals the store holds already (copies of a real one, which is sent first)
     :param wrap: what stands between python and ``-m kakehashi``, e.g. a profiler
+    :param settings: more of its environment
     """
     folder.mkdir()
     db, port = folder / "kakehashi.db", free_port()
@@ -128,7 +129,7 @@ def running(ready: Ready, folder: Path, *, past: int = 0, wrap: tuple[str, ...] 
 
     @contextlib.contextmanager
     def started() -> Iterator[Hub]:
-        with process(*argv, port=port, env=environment(db), log=folder / "hub.log") as pid:
+        with process(*argv, port=port, env=environment(db) | settings, log=folder / "hub.log") as pid:
             yield Hub(port=port, pid=pid, webhook=ready.webhook, ea=ready.ea, db=db)
 
     if past:

@@ -193,14 +193,14 @@ async def test_an_ea_that_knows_more_than_the_hub_suspends_trading_until_a_perso
     assert (await again.hears("RESEND"))["from"] == 1
     await again.say(again.snap_frame())
     await again.beat()
-    [order] = await place.alert("LONG")
+    assert (await place.answer("LONG"))["code"] == "STALE_ACCOUNT"
+    [order] = await place.alert("CLOSE", symbol="USDJPY")
     await again.beat()
     await again.silent_about("CMD")
     async with httpx.AsyncClient() as http:  # nor does it leave by the other door
         assert await mailbox(place, http) == []
     await place.asks(desk.ask_link, place.name, ask="confirm")
-    cmd = await again.hears("CMD")
-    assert cmd["id"] == order
+    assert (await again.hears("CMD"))["id"] == order
     [later] = await place.alert("LONG", id="later")
     assert (await again.hears("CMD", id=later))["seq"] > more.get("cmd_hi", 0)
 

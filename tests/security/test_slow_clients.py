@@ -52,7 +52,7 @@ async def test_sec_6_200_slow_headers_200_slow_bodies_and_200_unread_answers_sto
         assert most >= 550, "they never stood in the door all at once: this test tested nothing"
         assert max(took) < IN_TIME_S + 2
         assert sender.not_200 == []
-        assert sender.slowest_s < max(1.0, 3 * alone.slowest_s), "on a busy machine nothing is quick: compare"
+        assert sender.slowest_s < max(2.5, 3 * alone.slowest_s), "TradingView hangs up after 3 s"
         await until(lambda: hub.connections == 0)
 
 

@@ -44,12 +44,16 @@ class Place:
 
     async def alert(self, signal: str, **more: Any) -> list[str]:
         """Send an alert that must be queued; the ids of its orders."""
+        said = await self.answer(signal, **more)
+        assert said.get("status") == "queued", said
+        return [order for leg in said["legs"] for order in leg["orders"]]
+
+    async def answer(self, signal: str, **more: Any) -> dict[str, Any]:
+        """What the hub says to an alert."""
         body = {"signal": signal, "symbol": "EURUSD", "timeframe": "5"} | more
         async with httpx.AsyncClient(timeout=10) as http:
             url = f"{self.world.url}/webhook/tradingview/{self.secrets['webhook']}"
-            said = (await http.post(url, json=body)).json()
-        assert said.get("status") == "queued", said
-        return [order for leg in said["legs"] for order in leg["orders"]]
+            return dict((await http.post(url, json=body)).json())
 
     def kept(self) -> dict[str, Any]:
         """Everything the store holds of this account, but for what it is worth at the moment."""

@@ -104,10 +104,9 @@ class PollDoor:
                 raise Rejected("NO_SESSION", "this session is not known (any more)", hint="begin again with HELLO")
             line = self._open(key, hub.reception.greet(hello, raw).account)
         line.used = hub.clock.monotonic()
-        if frames:
+        for frame in frames:
             line.busy()
-            for frame in frames:
-                hub.trader.gateway.heard(line.conn, bytes(frame))
+            hub.trader.gateway.heard(line.conn, bytes(frame))
         said = await line.answer(_wait_s(query.get("wait_ms", "0")))
         if line.closed:
             self._end(key, line)

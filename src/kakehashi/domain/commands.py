@@ -121,6 +121,9 @@ class Commands:
     def __iter__(self) -> Iterator[Delivery]:
         return iter(self._live.values())
 
+    def __len__(self) -> int:
+        return len(self._live)
+
     def find(self, command: str) -> Delivery | None:
         return self._live.get(command) or self._ended.get(command)
 

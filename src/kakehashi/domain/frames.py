@@ -9,12 +9,13 @@ import re
 import zlib
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from kakehashi.domain.errors import Malformed
-from kakehashi.domain.strict import strict_object
+from kakehashi.domain.strict import plain_object, searched_object
 from kakehashi.domain.values import MAX_AMOUNT, Millis
 
 MAX_FRAME: Final = 65_536
@@ -419,31 +420,50 @@ def _plain(value: Any) -> Any:
 
 def from_ea(raw: str | bytes) -> FromEa:
     """:raises Malformed: TOO_LARGE, BAD_JSON, BAD_CHARACTER, DUPLICATE_FIELD, UNKNOWN_FRAME, BAD_FRAME, NUMBER_OUT_OF_RANGE"""
-    frame: FromEa = _decoded(raw, FromEa)
+    frame: FromEa = _decoded(raw, _from_ea, FromEa)
     return frame
 
 
 def from_hub(raw: str | bytes) -> FromHub:
     """:raises Malformed: as :func:`from_ea`"""
-    frame: FromHub = _decoded(raw, FromHub)
+    frame: FromHub = _decoded(raw, _from_hub, FromHub)
     return frame
 
 
-def _decoded(raw: str | bytes, union: Any) -> Any:
+_from_ea: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(FromEa, strict=False)
+_from_hub: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(FromHub, strict=False)
+
+
+def _decoded(raw: str | bytes, decoder: msgspec.json.Decoder[Any], union: Any) -> Any:
     if len(raw) > MAX_FRAME:
         raise Malformed("TOO_LARGE", f"a frame has at most {MAX_FRAME} bytes, this one {len(raw)}")
-    value = strict_object(raw)
+    frame = _sound(raw, decoder) or _searched(raw, union)
+    _bounded(frame)
+    return frame
+
+
+def _sound(raw: str | bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """The frame, where a fast look finds nothing wrong (six times as fast); None: somebody has to look closer."""
+    value = plain_object(raw)
+    if value is None or value.get("v", 1) != 1:
+        return None
+    try:
+        return decoder.decode(raw)
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+def _searched(raw: str | bytes, union: Any) -> Any:
+    value = searched_object(raw)
     kind = value.get("t")
     value["t"] = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
     if value.get("v", 1) != 1:
         raise Malformed("BAD_FRAME", "v must be 1", value=str(value["v"])[:20])
     try:
-        frame = msgspec.convert(value, union, strict=False)
+        return msgspec.convert(value, union, strict=False)
     except (msgspec.ValidationError, ArithmeticError, ValueError, RecursionError) as e:
         unknown = ("Invalid value" in str(e) and "$.t" in str(e)) or not isinstance(kind, str)
         raise Malformed("UNKNOWN_FRAME" if unknown else "BAD_FRAME", str(e)[:200], value=str(kind)[:40]) from None
-    _bounded(frame)
-    return frame
 
 
 def _bounded(value: object) -> None:
@@ -459,11 +479,17 @@ def _bounded(value: object) -> None:
         if abs(value) > MAX_INTEGER:
             raise Malformed("NUMBER_OUT_OF_RANGE", "integers are at most 2^53", value=str(value)[:40])
     elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
+        for name in _with_numbers(type(value)):
             _bounded(getattr(value, name))
     elif isinstance(value, tuple):
         for part in value:
             _bounded(part)
+
+
+@cache
+def _with_numbers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields in which a number can be."""
+    return tuple(field.name for field in msgspec.structs.fields(kind) if field.type not in (str, bool))
 
 
 # -- the sync version (R12) --------------------------------------------------------------------------------------

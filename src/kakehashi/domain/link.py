@@ -109,7 +109,8 @@ class Link:
                 times.append(self._snap_asked_at + s.resend_ms)
             if self._gen_sent_at is not None and controls(self.record, above=self._told_gen):
                 times.append(self._gen_sent_at + s.resend_ms)
-            times.append(self.commands.deadline(self._outlet(), self.mirror))
+            if self.commands:
+                times.append(self.commands.deadline(self._outlet(), self.mirror))
         return min((at for at in times if at is not None), default=None)
 
     # -- connections ---------------------------------------------------------------------------------------------
@@ -425,8 +426,7 @@ class Link:
         self._out.facts += self.mirror.give_up(now)
         self._judge(now)
         self._control(now)
-        outlet = self._outlet()
-        if outlet is not None:
+        if self.commands and (outlet := self._outlet()) is not None:
             frames, facts = self.commands.send(outlet, self.mirror, now, at)
             self._out.facts += facts
             self._out.frames += [(self.live, frame) for frame in frames]

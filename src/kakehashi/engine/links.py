@@ -289,7 +289,12 @@ class Links:
             when, account = heapq.heappop(self._due)
             if self._due_at.get(account) == when:
                 del self._due_at[account]
-                found.append(account)
+                actual = self._links[account].next_deadline()
+                if actual is not None and actual <= now:
+                    found.append(account)
+                elif actual is not None:  # an EA that was heard moved it
+                    self._due_at[account] = actual
+                    heapq.heappush(self._due, (actual, account))
         return found
 
     def _schedule(self, account: str) -> None:

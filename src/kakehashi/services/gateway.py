@@ -25,6 +25,7 @@ BARRED_S: Final = 60.0
 
 _OPEN: Final = gauge("link_connections", "Connections of EAs that are open.")
 _FRAMES: Final = counter("link_frames", "Frames of the EA link.", ["direction"])
+_IN, _OUT = _FRAMES.labels("in"), _FRAMES.labels("out")
 _GARBLED: Final = counter("link_garbled", "What came from EAs and is no frame, by code.", ["code"])
 
 
@@ -126,7 +127,7 @@ class Gateway:
         if self._barred and self._barred.get(known.account, 0.0) > self._clock.monotonic():
             known.line.close(BROKEN, "what this EA sent could not be processed; see the hub's log")
             return
-        _FRAMES.labels("in").inc()
+        _IN.inc()
         known.ahead += 1
         if known.ahead >= MAX_AHEAD and not known.paused:
             known.paused = True
@@ -154,7 +155,7 @@ class Gateway:
         for conn, frame in frames:
             known = self._conns.get(conn)
             if known is not None:
-                _FRAMES.labels("out").inc()
+                _OUT.inc()
                 known.line.send(encode(frame))
 
     def close(self, closes: Iterable[tuple[str, int, str]]) -> None:
@@ -168,6 +169,11 @@ class Gateway:
             if bye:
                 known.line.send(encode(Bye(reason=reason)))
             known.line.close(RESTARTING, reason)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any EA is connected."""
+        return bool(self._conns)
 
     @property
     def accounts(self) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ import structlog
 from kakehashi.domain.errors import KakehashiError, Unavailable
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
+from kakehashi.services.changes import Changes
 from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
 from kakehashi.services.reception import Reception
@@ -75,11 +76,13 @@ class Hub:
             self.on_dead_loop()
 
     async def _refresh_tokens(self) -> None:
-        save_at = self.clock.monotonic()
+        save_at, changes = self.clock.monotonic(), Changes(self.store)
         while True:
             await asyncio.sleep(TOKENS_EVERY_S)
             with contextlib.suppress(Unavailable):
                 if self.tokens.used and self.clock.monotonic() >= save_at:
                     save_at = self.clock.monotonic() + USED_EVERY_S
                     await self.tokens.save_used(self.store, self.ownership)
-                self.tokens.refresh(await self.store.tokens())
+                if (newest := await changes.newest()) is not None:
+                    self.tokens.refresh(await self.store.tokens())
+                    changes.taken(newest)

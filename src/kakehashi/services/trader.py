@@ -25,6 +25,7 @@ from kakehashi.engine.engine import Engine, EngineSettings
 from kakehashi.engine.links import Links
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import Clock, Ownership, Store
+from kakehashi.services.changes import Changes
 from kakehashi.services.gateway import Gateway, LinkInput
 from kakehashi.services.keys import TakenKeys
 from kakehashi.services.loading import Loaded, Rules, load, new_prefix
@@ -51,6 +52,14 @@ class Asked(NamedTuple):
     wish: Wish
     future: asyncio.Future[Outcome] | None = None
     due: float = math.inf
+
+
+class Begun(NamedTuple):
+    """A turn that an input began while the loop rested. :ivar error: the engine broke on it"""
+
+    turn: Turn
+    wish: LinkInput
+    error: Exception | None
 
 
 class Trader:
@@ -85,8 +94,11 @@ class Trader:
         self._waiting: deque[Asked] = deque()
         self._taken: Sequence[Asked] = ()
         self._arrived = asyncio.Event()
+        self._resting, self._wakes_at = False, 0
+        self._begun: Begun | None = None
         self._keys = TakenKeys()
         self._available = False
+        self._changes = Changes(store)
         self._state: Loaded
         self.engine: Engine
         self.links: Links
@@ -114,9 +126,37 @@ class Trader:
         return await future
 
     def _take_input(self, wish: LinkInput) -> None:
-        """Something of an EA's link; its line is read no further when too much of it waits."""
-        self._waiting.append(Asked(wish))
-        self._arrived.set()
+        """Something of an EA's link; its line is read no further when too much of it waits.
+
+        Most are heartbeats that change nothing. While the loop rests, and so everything is on disk, such a one is answered
+        here; any other begins the loop's next turn.
+        """
+        if not self.resting:
+            self._waiting.append(Asked(wish))
+            self._arrived.set()
+            return
+        turn, error = self._new_turn(), None
+        try:
+            turn.process(wish)
+        except KakehashiError as e:
+            _refused(wish, e)
+        except Exception as e:  # noqa: BLE001 the loop knows what to do with it
+            error = e
+        if error is not None or not turn.silent:
+            self._begun = Begun(turn, wish, error)
+            self._arrived.set()
+            return
+        self._release(turn, (), (Asked(wish),))
+        if (due := self.links.next_deadline) is not None and due < self._wakes_at:
+            self._arrived.set()
+
+    def _new_turn(self) -> Turn:
+        return Turn(self._state, self._clock, day_offset_ms=self._day_offset_ms)
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits for something to arrive or to be due: all that it has taken is on disk."""
+        return self._resting and not self._arrived.is_set()
 
     def heard(self, account: str) -> None:
         """An EA without a link has polled; only where it was missed is that worth a commit."""
@@ -153,10 +193,7 @@ class Trader:
         if self._urgent or self._waiting:
             await asyncio.sleep(0)  # whoever is about to ask in this round of the loop rides along
         else:
-            self._arrived.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._until_deadline()):
-                    await self._arrived.wait()
+            await self._rest()
         taken = [*self._urgent]
         self._urgent.clear()
         while len(taken) < BATCH and self._waiting:
@@ -174,6 +211,19 @@ class Trader:
         engine, watch = self.engine.next_deadline, self._state.watch.next_deadline
         return engine if watch is None else watch if engine is None else min(engine, watch)
 
+    async def _rest(self) -> None:
+        """Until something arrives or is due."""
+        wait_s = self._until_deadline()
+        self._wakes_at = int((self._clock.monotonic() + wait_s) * 1000)
+        self._arrived.clear()
+        self._resting = True
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._arrived.wait()
+        finally:
+            self._resting = False
+
     def _until_deadline(self) -> float:
         wait = 1000.0
         if (due := self._next_deadline) is not None:
@@ -183,9 +233,14 @@ class Trader:
         return max(0.0, wait / 1000)
 
     async def _turn(self, taken: Sequence[Asked]) -> None:
-        if not taken:
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.error is not None:
+            await self._faulty(begun.wish, None, taken, begun.error)
             return
-        turn, began = Turn(self._state, self._clock, day_offset_ms=self._day_offset_ms), self._clock.monotonic()
+        if not taken and begun is None:
+            return
+        began = self._clock.monotonic()
+        turn = begun.turn if begun else self._new_turn()
         answers: list[tuple[asyncio.Future[Outcome], Outcome | KakehashiError]] = []
         try:
             taken = await self._mark_duplicates(taken)
@@ -193,8 +248,7 @@ class Trader:
                 try:
                     said: Outcome | KakehashiError = turn.process(wish)
                 except KakehashiError as e:
-                    log.warning("event_refused", kind=type(wish).__name__, code=e.code, message=e.message)
-                    said = e
+                    said = _refused(wish, e)
                 except Exception as e:  # noqa: BLE001 a fault of ours in one event must not end the trading of all others
                     await self._faulty(wish, future, taken, e)
                     return
@@ -212,7 +266,7 @@ class Trader:
         if turn.batch:
             seconds = self._clock.monotonic() - began
             turn.figures.committed(events=len(taken), seconds=seconds, waiting=len(self._waiting))
-        self._release(turn, answers, taken)
+        self._release(turn, answers, taken if begun is None else [Asked(begun.wish), *taken])
 
     def _release(
         self,
@@ -307,12 +361,15 @@ class Trader:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_EVERY_S)
-            if self._available and self.gateway.accounts:
+            if self._available and self.gateway.busy:
                 with contextlib.suppress(KakehashiError):
                     await self.submit(Beat(at=self._clock.now_ms()))
 
     async def _refresh_config(self, *, direct: bool) -> None:
         """Take up newer versions of accounts, routes and kill switches, each as an event (law 9)."""
+        changes = self._changes
+        if (newest := await changes.newest()) is None:
+            return
         rows = await self._store.configs()
         seen = {(r.kind, r.name): r for r in rows}
         wishes: list[ConfigChanged] = []
@@ -334,6 +391,7 @@ class Trader:
                 await self._turn([Asked(wish)])
             else:
                 await self.submit(wish)
+        changes.taken(newest)
 
     async def _take_wishes(self) -> None:
         """What other processes left for this owner: each is taken once, in one transaction with what it caused."""
@@ -380,8 +438,14 @@ class Trader:
 
     async def _load(self) -> None:
         self._state = await load(self._store, self._ownership, self._clock, self._rules)
+        self._changes = Changes(self._store)  # what was read is forgotten with the rest
         self.engine, self.links = self._state.engine, self._state.links
         self._available = True
+
+
+def _refused(wish: Wish, error: KakehashiError) -> KakehashiError:
+    log.warning("event_refused", kind=type(wish).__name__, code=error.code, message=error.message)
+    return error
 
 
 def _duplicate(event: SignalReceived, original: str, first: Alert | None) -> SignalReceived:

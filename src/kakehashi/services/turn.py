@@ -74,6 +74,11 @@ class Turn:
                 return self._event(wish)
         return Outcome()
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is to be written and no link to be told anything: what is to be sent may leave at once."""
+        return not (self.batch or self._touched)
+
     def settle(self) -> None:
         """Tell the links what has changed for them: new orders leave in the same commit that made them."""
         while self._touched:

@@ -5,8 +5,10 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kakehashi.domain import frames
+from kakehashi.domain import frames, strict
 from kakehashi.domain.errors import Malformed
 from kakehashi.domain.frames import Cmd, Heartbeat, OrderRow, PositionRow, encode, from_ea, from_hub
 
@@ -122,3 +124,56 @@ def test_amounts_go_out_without_an_exponent() -> None:
     assert (said["id"], said["vol"], said["price"], said["sl"]) == ("1E+5", "100", "0.00000001", "0")
     quotes = frames.Price(q=(("X", D("1E+2"), D("0E-8"), 1),))
     assert encode(quotes) == b'{"t":"PRICE","v":1,"q":[["X","100","0.00000000",1]]}'
+
+
+PIECES = [
+    '"a"',
+    '"t"',
+    '"v"',
+    '":"',
+    '""',
+    '"\\u0041"',
+    '"é"',
+    "1",
+    "-0",
+    "1.5",
+    "1e2",
+    "null",
+    "true",
+    "NaN",
+    "1" * 30,
+]
+PIECES += ["{", "}", "[", "]", ",", ":", " ", "\n"]
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=4), max_leaves=12,
+), st.booleans(), st.integers(0, 1_000), st.sampled_from(["", *PIECES]), st.sampled_from([None, 0, 2]))  # fmt: skip
+def test_the_fast_look_says_what_the_slow_one_says(
+    value: object, escaped: bool, at: int, piece: str, indent: int | None
+) -> None:
+    """Also of documents that were broken somewhere: it gives up, or it is right."""
+    text = json.dumps({"t": value, "a": 1}, ensure_ascii=escaped, indent=indent)
+    at %= len(text) + 1
+    text = text[:at] + piece + text[at:]
+    fast = strict.plain_object(text)
+    if fast is not None:
+        assert repr(fast) == repr(strict.searched_object(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        '{"a":1,"a" :2}',
+        '{"a":":","a":2}',
+        '{"b":{"a":1,"a":2}}',
+        '{"b":[{"a":"x","a":"x"}]}',
+        '{"a":1.5}',
+        '{"a":"\\\\","b":1}',
+    ],
+)
+def test_the_fast_look_gives_up_on_doubles_fractions_and_escapes(text: str) -> None:
+    assert strict.plain_object(text) is None
+    assert strict.plain_object(text.encode()) is None
