@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from tests.conformance.stores import from_backup, open_store, raw
 
+from kakehashi.domain.closures import Closed
 from kakehashi.domain.errors import Rejected, Unavailable
+from kakehashi.domain.incidents import Incident, Notice, Post, Severity, Standing
 from kakehashi.domain.orders import Fill, Op, Order, State
 from kakehashi.domain.values import Side
 from kakehashi.domain.views import BrokerPosition
@@ -28,7 +30,14 @@ from kakehashi.ports import (
     Store,
     TokenRow,
 )
-from kakehashi.store.rows import decode_fill, decode_order, decode_position
+from kakehashi.store.rows import (
+    decode_closed,
+    decode_fill,
+    decode_incident,
+    decode_notice,
+    decode_order,
+    decode_position,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -109,6 +118,37 @@ def fill(name: str, *, order_id: str = "o") -> Fill:
     )
 
 
+def closed(ident: str) -> Closed:
+    return Closed(
+        account="demo",
+        ident=ident,
+        ticket=ident,
+        symbol="EURUSD",
+        side=Side.BUY,
+        volume=Decimal("0.10"),
+        open_price=Decimal("1.10000"),
+        price=None,
+        closed_at=T0,
+        opened_at=None,
+        reason="UNEXPLAINED",
+        deal="",
+        magic=2**64 - 1,
+        origin="EXTERNAL",
+        profit=Decimal("-1.50"),
+    )
+
+
+def incident(name: str, *, state: Standing = Standing.OPEN) -> Incident:
+    over = T0 if state is Standing.CLEARED else None
+    more: dict[str, Any] = {"opened_at": T0, "last_at": T0, "cleared_at": over, "values": {"open": ["架"]}}
+    return Incident(id=name, code="EA_STALE", severity=Severity.WARNING, account="demo", state=state, **more)
+
+
+def notice(name: str, *, state: Post = Post.WAITING) -> Notice:
+    more: dict[str, Any] = {"title": "t", "body": "本文", "at": T0, "due_at": T0, "state": state}
+    return Notice(id=name, incident="i", target="mail", severity=Severity.CRITICAL, **more)
+
+
 def entry(kind: str = "signal") -> JournalEntry:
     return JournalEntry(at=T0, owner="hub", kind=kind, trace_id="t", body=b'{"k":1}')
 
@@ -134,6 +174,9 @@ async def test_what_was_committed_is_there_after_reopening(store_url: str) -> No
         sent,
         fill("f"),
         position("9", magic=2**64 - 1),
+        closed("9"),
+        incident("i"),
+        notice("n"),
         StateRow(key="memory|r", body=b"{}"),
     ]
     await first.commit(Commit(ownership=hub, journal=[entry("a"), entry("b")], changes=things, audits=[audit()]))
@@ -145,6 +188,9 @@ async def test_what_was_committed_is_there_after_reopening(store_url: str) -> No
         assert decode_order((await again.rows("orders"))[0]) == sent
         assert decode_fill((await again.rows("fills"))[0]) == fill("f")
         assert decode_position((await again.rows("positions"))[0]).magic == 2**64 - 1
+        assert decode_closed((await again.rows("closures", where={"account": "demo"}))[0]) == closed("9")
+        assert decode_incident((await again.rows("incidents", where={"state": Standing.OPEN}))[0]) == incident("i")
+        assert decode_notice((await again.rows("notices", where={"state": Post.WAITING}))[0]) == notice("n")
         assert (await again.rows("states"))[0] == {"key": "memory|r", "body": "{}"}
         journal = await again.journal(owner="hub")
         assert [e.kind for _, e in journal] == ["a", "b"]
@@ -374,8 +420,15 @@ async def test_pruning_keeps_what_is_alive_or_waits_for_a_person(store: Store, h
     signals = [signal("s-done"), signal("s-dead"), signal("s-live"), signal("s-key", idem="k", until=T0 + 10**9)]
     fills = [fill("f1", order_id="done"), fill("f2", order_id="live")]
     await store.commit(Commit(ownership=hub, journal=[entry()], changes=[*old, *signals, *fills], audits=[audit()]))
-    assert (await store.prune(before=T0)) == {"orders": 0, "fills": 0, "signals": 0, "idem": 0, "journal": 0}
-    assert (await store.prune(before=T0 + 1)) == {"orders": 1, "fills": 1, "signals": 1, "idem": 0, "journal": 1}
+    incidents = [incident("open"), incident("acked", state=Standing.ACKED), incident("over", state=Standing.CLEARED)]
+    notices = [notice("waits"), notice("sent", state=Post.SENT), notice("failed", state=Post.FAILED)]
+    await store.commit(Commit(ownership=hub, changes=[*incidents, *notices, closed("9")]))
+    none = dict.fromkeys(("orders", "fills", "signals", "closures", "incidents", "notices", "idem", "journal"), 0)
+    told = none | {"orders": 1, "fills": 1, "signals": 1, "closures": 1, "incidents": 1, "notices": 2, "journal": 1}
+    assert (await store.prune(before=T0)) == none
+    assert (await store.prune(before=T0 + 1)) == told
+    assert {row["id"] for row in await store.rows("incidents")} == {"open", "acked"}
+    assert {row["id"] for row in await store.rows("notices")} == {"waits"}
     assert {row["id"] for row in await store.rows("orders")} == {"dead", "live"}
     assert {row["id"] for row in await store.rows("signals")} == {"s-dead", "s-live", "s-key"}
     assert await store.verify_audits() == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -94,6 +94,10 @@ class Machine:
             self._wake.set()
             self._wake = None
 
+    @property
+    def asleep(self) -> bool:
+        return self._wake is not None
+
     async def awake(self) -> None:
         while self._wake is not None:
             await self._wake.wait()
@@ -108,22 +112,3 @@ async def until(holds: Callable[[], bool], *, within_s: float, every_s: float = 
             return False
         await asyncio.sleep(every_s)
     return True
-
-
-class Group:
-    """The tasks of one process: killed together, at once, without a word."""
-
-    def __init__(self) -> None:
-        self.dead = False
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    def start(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task  # type: ignore[return-value]
-
-    def kill(self) -> None:
-        self.dead = True
-        for task in list(self._tasks):
-            task.cancel()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from kakehashi.domain.errors import Unavailable
+from tests.simulation.virtual import Machine
 
 
 class HubEnd(Protocol):
@@ -131,7 +132,7 @@ class Connection:
         self.ea = EaLine(self)
         self.up = _Pipe(network, self._to_hub, lossy=lossy)
         self.down = _Pipe(network, self.ea.arrived, lossy=lossy)
-        self._machine_gone = False
+        self.owner: object = None
         self.conn = hub.open(network.account, HubLine(self))
 
     def _to_hub(self, frame: bytes) -> None:
@@ -190,6 +191,9 @@ class HubLine:
         if not self._connection.hub_closed:
             self._connection.down.put(bytes(frame))
 
+    def pause(self, on: bool) -> None:
+        """The wire is long enough."""
+
     def close(self, code: int, reason: str) -> None:
         connection = self._connection
         if not connection.hub_closed:
@@ -205,11 +209,14 @@ class EaLine:
         self.connection = connection
         self._frames: deque[bytes | None] = deque()
         self._arrived = asyncio.Event()
+        self.machine: Machine | None = None
 
     async def receive(self) -> bytes | None:
         while not self._frames:
             self._arrived.clear()
             await self._arrived.wait()
+        if self.machine is not None:
+            await self.machine.awake()
         return self._frames.popleft()
 
     def send(self, frame: bytes) -> None:

@@ -43,6 +43,7 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
 
 HAPPENINGS: Final[Mapping[State, Happening]] = {
     S.SENT: Happening.LEASED,
+    S.ACKED: Happening.ACKED,
     S.UNKNOWN: Happening.LEASE_ENDED,
     S.PLACED: Happening.PLACED,
     S.PARTIAL: Happening.FILLED_PART,
@@ -110,12 +111,12 @@ class Commands:
         """Take up what was kept; the monotonic clock of before a restart means nothing any more."""
         self._settings = settings
         self._live: dict[str, Delivery] = {}
+        self._ended: dict[str, Delivery] = {}
         for d in sorted(deliveries, key=lambda d: d.cmd.seq):
             d.taken_now, d.acked_now = now, now if d.state is State.ACKED else None
             d.sent_now = d.asked_now = d.absent_since = None
             d.doubt_from = now + settings.lease_ms if d.doubt_from or d.state is State.UNKNOWN else 0
-            self._live[d.cmd.id] = d
-        self._ended: dict[str, Delivery] = {}
+            (self._ended if d.state in TERMINAL else self._live)[d.cmd.id] = d
 
     def __iter__(self) -> Iterator[Delivery]:
         return iter(self._live.values())

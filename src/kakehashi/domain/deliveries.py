@@ -26,15 +26,18 @@ def may_repeat(order: Order, policy: Redelivery, *, remembers: bool) -> bool:
     return policy is Redelivery.ALWAYS or remembers or order.op is Op.CLOSE
 
 
-def leased(order: Order, *, instance: str, until: Millis, remembers: bool, at: Millis) -> Order:
-    """Handed to one executor until ``until``."""
+def leased(
+    order: Order, *, instance: str, until: Millis, remembers: bool, at: Millis, linked: bool = False
+) -> Order:
+    """Handed to one executor until ``until``; over the EA link without an end."""
     return msgspec.structs.replace(
         order,
         state=step(order, Happening.LEASED),
         attempt=order.attempt + 1,
         instance=instance,
-        lease_until=until,
+        lease_until=None if linked else until,
         remembers=remembers,
+        linked=linked,
         updated_at=at,
     )
 

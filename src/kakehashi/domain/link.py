@@ -22,6 +22,9 @@ from kakehashi.domain.values import Millis
 POLICY, LEASE_HELD, REPLACED, NORMAL = 1008, 4001, 4002, 1000
 """Close codes: a rule was broken; refused; another connection took its place; BYE."""
 
+QUARTER_MS: Final = 900_000
+"""Time zones differ by whole quarters of an hour; the rest is delay."""
+
 RESENDS: Final = 5
 """How often missing events are asked for before they are given up: an EA keeps them for 30 days only."""
 
@@ -54,7 +57,6 @@ class Link:
         self._hello: f.Hello | None = None
         self._claim: Claim | None = None
         self._beat: tuple[str, int, int, Millis] | None = None
-        self._broker_offset = 0
         self._told_gen = 0
         self._gen_sent_at: Millis | None = None
         self._snap_asked_at: Millis | None = None
@@ -85,6 +87,11 @@ class Link:
     def fresh(self, now: Millis) -> bool:
         """Whether the mirror is proven right (R13)."""
         return self.live is not None and self._claim is None and self.mirror.fresh(now)
+
+    def leased(self, now: Millis) -> bool:
+        """Whether an instance holds the account, or may still believe so (R5)."""
+        held = bool(self.record.instance) and now - self._heard_at < self.settings.lease_ms
+        return self.live is not None or held
 
     def next_deadline(self) -> Millis | None:
         """When ``TimePassed`` is due, monotonic ms; None: not before something happens."""
@@ -263,7 +270,8 @@ class Link:
             self._beat = None
         self.live, self._hello, self._heard_at = conn, hello, now
         self._resends, self.mirror.wanted = 0, ""  # a SNAP comes with HELLO
-        self._broker_offset = hello.broker_time - at if hello.broker_time else 0
+        if hello.broker_time:
+            self._keep(broker_offset=round((hello.broker_time - at) / QUARTER_MS) * QUARTER_MS)
         self._snap_asked_at = self._gen_sent_at = self._resent_at = self._tested_at = None
         self._turn(Turn.WELCOMED, hello.instance)
         self._out.facts.append(w.Admitted(hello=hello, epoch=self.record.epoch, taken_over=entry.taken_over))
@@ -340,7 +348,7 @@ class Link:
         if answer.id.startswith(POSITION_QUERY):
             self._out.facts += self.mirror.answered(answer)
             return
-        self._out.facts += self.commands.answered(answer, self.mirror, event.now, broker_offset=self._broker_offset)
+        self._out.facts += self.commands.answered(answer, self.mirror, event.now, broker_offset=self.record.broker_offset)
         self._out.facts += self.mirror.deals(answer.found)
 
     def _state(self, frame: f.Snap | f.Delta, event: Arrived) -> None:

@@ -223,6 +223,7 @@ class LinkRecord(msgspec.Struct, frozen=True, kw_only=True):
     :ivar instance: the holder of the lease, or its last one
     :ivar halt_gen: ``gen`` of the last HALT or RESUME, ``set_gen`` of the last SET; ``gen`` the highest given
     :ivar suspended: the hub is older than the EA (R20): nothing is traded until a person confirms
+    :ivar broker_offset: what the broker's clock shows more than UTC, ms, in whole quarters of an hour
     """
 
     account: str
@@ -238,7 +239,16 @@ class LinkRecord(msgspec.Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...] = ()
     set_gen: int = 0
     suspended: bool = False
+    broker_offset: Millis = 0
     seen: dict[str, Seen] = {}
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True):
+    """A link as it is kept and shown. :ivar since: when the session came into its state, ms UTC"""
+
+    record: LinkRecord
+    session: Session = Session.AWAY
+    since: Millis = 0
 
 
 class RecordKept(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,7 +285,7 @@ class EventBooked(msgspec.Struct, frozen=True, kw_only=True):
 class CommandMoved(msgspec.Struct, frozen=True, kw_only=True):
     """A command's state changed.
 
-    :ivar happening: the same as the order book calls it; None for SENT again and ACKED
+    :ivar happening: the same as the order book calls it; None where the book need not hear of it
     :ivar filled: cumulative lots
     :ivar evidence: how it is known, where no result said so
     """

@@ -5,6 +5,7 @@ Polls and reports are wishes and measurements: what they cause (a lease, evidenc
 """
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 import msgspec
@@ -27,13 +28,14 @@ class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal"):
 
 
 class DeliveriesLeased(_Event, frozen=True, kw_only=True, tag="leased"):
-    """Orders were handed to one executor until ``until``."""
+    """Orders were handed to one executor until ``until``; ``linked``: over the EA link, which knows no end."""
 
     account: str
     orders: tuple[str, ...]
     instance: str
     until: Millis
     remembers: bool
+    linked: bool = False
 
 
 class OrderReported(_Event, frozen=True, kw_only=True, tag="reported"):
@@ -90,6 +92,28 @@ class ForeignClose(_Event, frozen=True, kw_only=True, tag="foreign_close"):
     symbol: str
 
 
+class Renumbered(_Event, frozen=True, kw_only=True, tag="renumbered"):
+    """Order numbers and magics begin anew beyond what any copy of this hub has ever given out (R20)."""
+
+    prefix: int
+    seq: int
+
+
+class Ask(StrEnum):
+    """What a person wants of an account's link."""
+
+    RESYNC = "resync"
+    CONFIRM = "confirm"
+
+
+class LinkAsked(_Event, frozen=True, kw_only=True, tag="link_asked"):
+    """A person's wish for the link of one account."""
+
+    account: str
+    ask: Ask
+    by: str
+
+
 Event: TypeAlias = (
     SignalReceived
     | DeliveriesLeased
@@ -99,6 +123,8 @@ Event: TypeAlias = (
     | DeadLetterRetried
     | DeadLetterDiscarded
     | ForeignClose
+    | Renumbered
+    | LinkAsked
 )
 
 

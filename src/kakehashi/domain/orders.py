@@ -66,6 +66,8 @@ class Happening(StrEnum):
     """What may befall an order."""
 
     LEASED = "leased"
+    ACKED = "acked"
+    """On the executor's record: it may act from now on."""
     TAKEN = "taken"
     PLACED = "placed"
     FILLED_PART = "filled_part"
@@ -94,6 +96,7 @@ _RESULTS: Final = {
     H.REJECTED: State.REJECTED,
 }
 _EVIDENCE: Final = {**_RESULTS, H.ABSENT: State.NOT_EXECUTED, H.GIVEN_UP: State.DEAD}
+_ENDS: Final = {H.CANCELLED: State.CANCELLED, H.EXPIRED: State.EXPIRED}
 
 TRANSITIONS: Final[Mapping[State, Mapping[Happening, State]]] = {
     State.QUEUED: {
@@ -105,22 +108,24 @@ TRANSITIONS: Final[Mapping[State, Mapping[Happening, State]]] = {
     },
     State.SENT: {
         **_EVIDENCE,
+        **_ENDS,
+        H.ACKED: State.ACKED,
         H.TAKEN: State.UNCONFIRMED,
         H.NACKED: State.QUEUED,
         H.LEASE_ENDED: State.UNKNOWN,
-        H.EXPIRED: State.EXPIRED,
         H.UNREPORTED: State.TAKEN,
     },
-    State.ACKED: {**_EVIDENCE, H.LEASE_ENDED: State.UNKNOWN},
+    State.ACKED: {**_EVIDENCE, **_ENDS, H.LEASE_ENDED: State.UNKNOWN},
     State.UNCONFIRMED: {**_EVIDENCE, H.UNREPORTED: State.TAKEN},
-    State.UNKNOWN: {**_EVIDENCE, H.LEASED: State.SENT, H.TAKEN: State.UNCONFIRMED, H.EXPIRED: State.EXPIRED},
-    State.PLACED: {**_EVIDENCE, H.CANCELLED: State.CANCELLED, H.EXPIRED: State.EXPIRED},
+    State.UNKNOWN: {**_EVIDENCE, **_ENDS, H.LEASED: State.SENT, H.TAKEN: State.UNCONFIRMED},
+    State.PLACED: {**_EVIDENCE, **_ENDS},
     State.PARTIAL: {
         H.FILLED_PART: State.PARTIAL,
         H.FILLED: State.FILLED,
         H.DONE: State.FILLED,
-        H.CANCELLED: State.CANCELLED,
+        H.REJECTED: State.REJECTED,
         H.GIVEN_UP: State.DEAD,
+        **_ENDS,
     },
     State.DEAD: {**_RESULTS, H.RETRIED: State.QUEUED, H.DISCARDED: State.CANCELLED},
     State.TAKEN: {**_RESULTS},
@@ -143,6 +148,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     :ivar waits_for: order ids that must end before this one is offered
     :ivar held: the entry of a reversal: every check is made again when its exits have filled
     :ivar remembers: the executor it was leased to declared that it remembers ids and looks up ``magic``
+    :ivar linked: it went out over the EA link, which alone says what became of it
     :ivar code: the reason code of its end, where it has one
     :ivar past: every state it came into, and when, oldest first
     """
@@ -182,6 +188,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instance: str = ""
     lease_until: Millis | None = None
     remembers: bool = False
+    linked: bool = False
     filled_volume: Lots = ZERO
     filled_price: Price | None = None
     ticket: str = ""

@@ -37,7 +37,7 @@ def evidence(
     fresh_deals: tuple[Deal, ...],
     ours: Container[int],
 ) -> tuple[OrderReported, ...]:
-    """What a position report proves about orders whose outcome is not known.
+    """What a position report proves about orders whose outcome is not known, those of the EA link left out.
 
     An entry is proven by a deal or a position with its magic; for an executor that does not write magics, by the one new
     position that fits (two candidates prove nothing). An exit is proven when the position it named is gone; a deal with
@@ -53,7 +53,7 @@ def evidence(
     found: list[OrderReported] = []
     claimed: set[str] = set()
     for order in orders:
-        if order.state not in DOUBTFUL:
+        if order.state not in DOUBTFUL or order.linked:
             continue
         if order.is_entry:
             proof = _entry_by_magic(order, now, fresh_deals, report.at) or _entry_by_fit(

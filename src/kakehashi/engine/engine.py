@@ -4,7 +4,7 @@ The same events in the same order, with the mirror views that were recorded besi
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -34,6 +34,7 @@ from kakehashi.domain.messages import (
     MirrorView,
     OrderReported,
     Recorded,
+    Renumbered,
     SignalReceived,
     TimePassed,
 )
@@ -110,6 +111,9 @@ class Engine:
                 self._dead_letter(event)
             case ForeignClose():
                 self._foreign_close(event)
+            case Renumbered():
+                self.seq = max(self.seq, event.seq)
+                self.settings = msgspec.structs.replace(self.settings, prefix=event.prefix)
         touched = self._out.orders or self._out.memories or self._out.heard
         if touched or not isinstance(event, TimePassed):
             self._out.recorded.append(Recorded(event=event, views=self._views))
@@ -125,12 +129,12 @@ class Engine:
             return ()
         ready: list[str] = []
         working = self.book.of(account)
-        busy: set[str] = {o.target for o in working.standing(State.SENT) if o.target}
-        closing_only = self._killed(account) or self._stale(account, at)
+        busy: set[str] = {o.target for o in working.standing(State.SENT, State.ACKED) if o.target}
+        closing_only = self.killed(account) or self._stale(account, at)
         for order in working.standing(State.QUEUED, State.UNKNOWN):
             if len(ready) == limit:
                 break
-            if symbol and symbol not in (order.symbol, order.signal_symbol):
+            if order.linked or (symbol and symbol not in (order.symbol, order.signal_symbol)):
                 continue
             if (closing_only and order.is_entry) or order.target in busy or not self._ready(order, at, remembers):
                 continue
@@ -138,6 +142,13 @@ class Engine:
                 busy.add(order.target)
             ready.append(order.id)
         return tuple(ready)
+
+    def for_link(self, account: str, at: int) -> Iterator[Order]:
+        """The orders that the EA link may take now, oldest first; when and in what order they leave is its own matter."""
+        if account not in self.accounts or self.accounts[account].may_trade:
+            for order in self.book.of(account).standing(State.QUEUED):
+                if not order.held and at < order.expires_at and not self.book.blocked(order):
+                    yield order
 
     def report(self, report: AccountReport, *, day_offset_ms: int = 0) -> tuple[Event, ...]:
         """Fold a report into the mirror; the events it proves are to be processed (and journalled) next."""
@@ -310,6 +321,7 @@ class Engine:
                 instance=event.instance,
                 until=event.until,
                 remembers=event.remembers,
+                linked=event.linked,
                 at=event.at,
             )
             self._keep(order)
@@ -393,7 +405,8 @@ class Engine:
                 order = msgspec.structs.replace(order, lease_until=None)
                 self._keep(order)
                 self._out.alerts.append(("UNCONFIRMED", order.id, f"{order.account}: taken, and no result since"))
-            if order.state is State.PARTIAL and order.kind is OrderKind.MARKET and order.expires_at <= event.at:
+            over = order.expires_at <= event.at and not order.linked
+            if order.state is State.PARTIAL and order.kind is OrderKind.MARKET and over:
                 # whoever said "partial" of an order at market has had its whole life to say more
                 self._end_or_keep(ended(order, Happening.DONE, code="PARTIAL_FILL", at=event.at), event.at)
             if order.state is State.QUEUED and order.expires_at <= event.at:
@@ -424,12 +437,12 @@ class Engine:
 
     def _cancel_entries(self, event: ConfigChanged) -> None:
         for account in self.book.accounts:
-            if self._killed(account):
+            if self.killed(account):
                 for order in tuple(self.book.of(account).standing(State.QUEUED)):
                     if order.is_entry:
                         self._cancel_if_queued(order.id, event.at, code="KILLED")
 
-    def _killed(self, account: str) -> bool:
+    def killed(self, account: str) -> bool:
         """Whether a kill switch covers this account: ``*`` is global, ``user:NAME`` one user's."""
         known = self.accounts.get(account)
         return bool({"*", account, f"user:{known.user}" if known else ""} & self.kills)
@@ -470,7 +483,7 @@ class Engine:
                 seen = mirror.view(symbol, at=at, stale_ms=self.settings.stale_ms, pip=account.pips.get(symbol))
         view = AccountView(
             account=account,
-            killed=self._killed(account.name),
+            killed=self.killed(account.name),
             magics=self.magics.get(account.name, {}),
             orders=self.book.of(account.name),
         )

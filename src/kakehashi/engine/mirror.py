@@ -48,10 +48,14 @@ class Bars(msgspec.Struct):
 
 
 class Mirror(msgspec.Struct):
-    """One account as last reported. Plain state; :meth:`apply` folds a report in."""
+    """One account as last reported. Plain state; :meth:`apply` folds a report in.
+
+    :ivar proven: whether the EA link proves it right at this moment (R13); None: no link, its age decides
+    """
 
     account: str
     reported_at: Millis | None = None
+    proven: bool | None = None
     server: str = ""
     balance: Money | None = None
     equity: Money | None = None
@@ -146,7 +150,7 @@ class Mirror(msgspec.Struct):
         bars = self.bars.get(symbol)
         return MirrorView(
             reported=True,
-            fresh=at - self.reported_at <= stale_ms,
+            fresh=at - self.reported_at <= stale_ms if self.proven is None else self.proven,
             balance=self.balance,
             equity=self.equity,
             day_profit=self.day_profit,

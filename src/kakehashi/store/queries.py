@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from kakehashi.domain.errors import Rejected
+from kakehashi.domain.incidents import Post, Standing
 from kakehashi.domain.orders import TERMINAL, State
 from kakehashi.domain.values import Millis
 from kakehashi.ports import AuditRow, ConfigRow
@@ -56,6 +57,9 @@ _ORDER_BY: Final[Mapping[str, str]] = {
     "orders": "seq, id",
     "fills": "at, id",
     "positions": "key",
+    "closures": "closed_at, key",
+    "incidents": "opened_at, id",
+    "notices": "at, id",
     "states": "key",
     "configs": "at, kind, name, version",
     "journal": "seq",
@@ -224,7 +228,8 @@ PRUNE_STEP: Final = 500
 
 
 def prunings(before: Millis) -> tuple[Pruning, ...]:
-    """In this order. A dead letter waits for a person, a live order for its end; a signal stays while an order has it.
+    """In this order. A dead letter waits for a person, a live order or incident for its end, a notice for its delivery;
+    a signal stays while an order has it.
 
     Audits, configurations and tokens are kept for good.
     """
@@ -242,6 +247,9 @@ def prunings(before: Millis) -> tuple[Pruning, ...]:
             " AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.signal_id = signals.id)",
             (before, before),
         ),
+        Pruning("closures", "key", "closed_at < ?", (before,)),
+        Pruning("incidents", "id", "cleared_at < ? AND state = ?", (before, Standing.CLEARED.value)),
+        Pruning("notices", "id", "at < ? AND state <> ?", (before, Post.WAITING.value)),
         Pruning("idem", "key", "until <= ?", (before,)),
         Pruning("journal", "seq", "at < ?", (before,)),
     )

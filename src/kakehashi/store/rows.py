@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from kakehashi.domain.closures import Closed
 from kakehashi.domain.errors import Rejected
+from kakehashi.domain.incidents import Incident, Notice
 from kakehashi.domain.orders import Fill, Order
 from kakehashi.domain.views import BrokerPosition
 from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow, TokenRow
@@ -78,6 +80,9 @@ UPSERTS: Final[Mapping[str, Upsert]] = {
     "orders": _upsert("orders"),
     "fills": _upsert("fills"),
     "positions": _upsert("positions", key="key"),
+    "closures": _upsert("closures", key="key"),
+    "incidents": _upsert("incidents"),
+    "notices": _upsert("notices"),
     "states": _upsert("states", key="key"),
     "tokens": _tokens(),
     "journal": Upsert("journal", ("at", "owner", "kind", "trace_id", "body")),
@@ -157,6 +162,20 @@ def _position(p: BrokerPosition) -> list[tuple[str, Params]]:
     return [("positions", (*who, *what, _encode(p).decode()))]
 
 
+def _closed(c: Closed) -> list[tuple[str, Params]]:
+    what = (c.key, c.account, c.ident, c.symbol, c.reason, c.origin, c.closed_at)
+    return [("closures", (*what, _encode(c).decode()))]
+
+
+def _incident(i: Incident) -> list[tuple[str, Params]]:
+    what = (i.id, i.code, i.severity.value, i.account, i.state.value, i.opened_at, i.cleared_at)
+    return [("incidents", (*what, _encode(i).decode()))]
+
+
+def _notice(n: Notice) -> list[tuple[str, Params]]:
+    return [("notices", (n.id, n.incident, n.target, n.state.value, n.at, n.due_at, _encode(n).decode()))]
+
+
 def _state(s: StateRow) -> list[tuple[str, Params]]:
     return [("states", (s.key, s.body.decode()))]
 
@@ -176,6 +195,9 @@ _WRITERS: Final[Mapping[type[Any], Callable[[Any], list[tuple[str, Params]]]]] =
     Order: _order,
     Fill: _fill,
     BrokerPosition: _position,
+    Closed: _closed,
+    Incident: _incident,
+    Notice: _notice,
     StateRow: _state,
     TokenRow: lambda row: [("tokens", token_params(row))],
 }
@@ -183,6 +205,9 @@ _WRITERS: Final[Mapping[type[Any], Callable[[Any], list[tuple[str, Params]]]]] =
 _decode_order: Final = msgspec.json.Decoder(Order).decode
 _decode_fill: Final = msgspec.json.Decoder(Fill).decode
 _decode_position: Final = msgspec.json.Decoder(BrokerPosition).decode
+_decode_closed: Final = msgspec.json.Decoder(Closed).decode
+_decode_incident: Final = msgspec.json.Decoder(Incident).decode
+_decode_notice: Final = msgspec.json.Decoder(Notice).decode
 
 
 def decode_order(row: Mapping[str, Any]) -> Order:
@@ -196,3 +221,15 @@ def decode_fill(row: Mapping[str, Any]) -> Fill:
 
 def decode_position(row: Mapping[str, Any]) -> BrokerPosition:
     return _decode_position(row["body"])
+
+
+def decode_closed(row: Mapping[str, Any]) -> Closed:
+    return _decode_closed(row["body"])
+
+
+def decode_incident(row: Mapping[str, Any]) -> Incident:
+    return _decode_incident(row["body"])
+
+
+def decode_notice(row: Mapping[str, Any]) -> Notice:
+    return _decode_notice(row["body"])

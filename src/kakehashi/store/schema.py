@@ -121,6 +121,48 @@ positions: Final = sa.Table(
     sa.Index("ix_positions_account", "account"),
 )
 
+closures: Final = sa.Table(
+    "closures",
+    metadata,
+    _text("key", key=True),
+    _text("account"),
+    _text("ident"),
+    _text("symbol"),
+    _text("reason"),
+    _text("origin"),
+    _int("closed_at"),
+    _text("body"),
+    sa.Index("ix_closures_account_closed_at", "account", "closed_at"),
+)
+
+incidents: Final = sa.Table(
+    "incidents",
+    metadata,
+    _text("id", key=True),
+    _text("code"),
+    _text("severity"),
+    _text("account"),
+    _text("state"),
+    _int("opened_at"),
+    _int("cleared_at", null=True),
+    _text("body"),
+    sa.Index("ix_incidents_state", "state"),
+    sa.Index("ix_incidents_opened_at", "opened_at"),
+)
+
+notices: Final = sa.Table(
+    "notices",
+    metadata,
+    _text("id", key=True),
+    _text("incident"),
+    _text("target"),
+    _text("state"),
+    _int("at"),
+    _int("due_at"),
+    _text("body"),
+    sa.Index("ix_notices_state", "state"),
+)
+
 states: Final = sa.Table("states", metadata, _text("key", key=True), _text("body"))
 
 configs: Final = sa.Table(
