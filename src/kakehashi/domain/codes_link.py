@@ -5,6 +5,9 @@ from typing import Final
 from kakehashi.domain.code import Code
 
 _TOLD: Final = (
+    ("NO_LINK", 409, "the account's EA has never been connected over the link",
+     "この口座の EA はまだリンクで接続していません",
+     "connect it first: docs, EA link", "先に EA を接続してください（EA リンクの文書）"),
     ("BAD_LINK_TIMERS", 422, "heartbeat < stale < dead < lease does not hold",
      "heartbeat < stale < dead < lease になっていません",
      "set link.heartbeat_s alone: the others follow it", "link.heartbeat_s だけを設定すると他は自動で決まります"),

@@ -26,9 +26,7 @@ def may_repeat(order: Order, policy: Redelivery, *, remembers: bool) -> bool:
     return policy is Redelivery.ALWAYS or remembers or order.op is Op.CLOSE
 
 
-def leased(
-    order: Order, *, instance: str, until: Millis, remembers: bool, at: Millis, linked: bool = False
-) -> Order:
+def leased(order: Order, *, instance: str, until: Millis, remembers: bool, at: Millis, linked: bool = False) -> Order:
     """Handed to one executor until ``until``; over the EA link without an end."""
     return msgspec.structs.replace(
         order,

@@ -348,7 +348,9 @@ class Link:
         if answer.id.startswith(POSITION_QUERY):
             self._out.facts += self.mirror.answered(answer)
             return
-        self._out.facts += self.commands.answered(answer, self.mirror, event.now, broker_offset=self.record.broker_offset)
+        self._out.facts += self.commands.answered(
+            answer, self.mirror, event.now, broker_offset=self.record.broker_offset
+        )
         self._out.facts += self.mirror.deals(answer.found)
 
     def _state(self, frame: f.Snap | f.Delta, event: Arrived) -> None:

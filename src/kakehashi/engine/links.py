@@ -6,6 +6,7 @@ commit, and sends the frames after it (R1).
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -90,13 +91,19 @@ class Links:
             self._links[account] = link
         return link
 
+    def held(self, account: str, *, now: Millis) -> bool:
+        """Whether an EA holds this account over its link, or may still believe so (R5)."""
+        link = self._links.get(account)
+        return link is not None and link.leased(now)
+
     # -- one step ------------------------------------------------------------------------------------------------
 
     def step(self, account: str, event: w.Event) -> Routed:
         """Take one event of a link: what must be processed and written, then sent."""
         if isinstance(event, w.Arrived) and isinstance(event.frame, Hello):
-            if text := mismatch(self._engine.accounts[account], event.frame):
-                return _refused(event, account, text)
+            text = mismatch(self._engine.accounts[account], event.frame)
+            if text:
+                return _refused(event.conn, account, text)
         link = self._link(account, event.now)
         steps = link.step(event)
         routed = Routed(frames=steps.frames, closes=steps.closes, facts=steps.facts)
@@ -192,7 +199,8 @@ class Links:
 
     def _report(self, account: str, link: Link, facts: Iterable[w.Fact], at: Millis) -> AccountReport | None:
         """What the facts change of the account, as any executor's report says it; None: nothing."""
-        offset, said = link.record.broker_offset, {}
+        offset = link.record.broker_offset
+        said: dict[str, Any] = {}
         report = AccountReport(at=at, account=account, instance=link.record.instance, server=link.record.server)
         mirror = self._mirror(account)
         credit = mirror.credit
@@ -284,11 +292,11 @@ class Links:
             heapq.heappush(self._due, (when, account))
 
 
-def _refused(event: w.Arrived, account: str, text: str) -> Routed:
+def _refused(conn: str, account: str, text: str) -> Routed:
     refuse = Refuse(reason="SERVER_MISMATCH", retry_ms=60_000)
     return Routed(
-        frames=[(event.conn, refuse)],
-        closes=[(event.conn, LEASE_HELD, text[:120])],
+        frames=[(conn, refuse)],
+        closes=[(conn, LEASE_HELD, text[:120])],
         facts=[w.Alarm(code="SERVER_MISMATCH", subject=account, text=text)],
     )
 

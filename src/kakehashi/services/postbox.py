@@ -11,7 +11,8 @@ from kakehashi.domain.messages import AccountReport, OrderReported
 from kakehashi.domain.orders import Order
 from kakehashi.domain.reconcile import check_binding
 from kakehashi.ports import Clock
-from kakehashi.services.trader import Poll, Trader
+from kakehashi.services.trader import Trader
+from kakehashi.services.wishes import Poll
 
 log = structlog.get_logger("mailbox")
 

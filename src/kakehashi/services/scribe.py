@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from kakehashi.domain.frames import FromHub
+from kakehashi.domain.linkwords import EventBooked
 from kakehashi.domain.messages import AccountReport, ConfigChanged, Recorded, SignalReceived
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.rules import Route
@@ -15,6 +17,8 @@ from kakehashi.engine.outcome import Heard, Outcome
 from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow
 
 MIRROR_EVERY_MS = 30_000
+LINK = "link"
+"""Whose journal lines the words of EAs are; the engine's own are its owner's."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,7 +32,11 @@ class StoredSignal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch:
-    """What one turn has gathered so far; the newest version of each row only."""
+    """What one turn has gathered so far; the newest version of each row only.
+
+    :ivar booked: what EAs told, as it is kept beside the engine's journal
+    :ivar frames: (connection, frame) that may leave when the rest is on disk; ``closes`` which lines end after that
+    """
 
     def __init__(self) -> None:
         self.recorded: list[Recorded] = []
@@ -37,9 +45,12 @@ class Batch:
         self.audits: list[AuditRow] = []
         self.memories: dict[str, RouteMemory] = {}
         self.new_orders = False
+        self.booked: list[JournalEntry] = []
+        self.frames: list[tuple[str, FromHub]] = []
+        self.closes: list[tuple[str, int, str]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.recorded or self.rows or self.deletes)
+        return bool(self.recorded or self.rows or self.deletes or self.booked or self.new_orders)
 
     def state(self, key: str, value: object) -> None:
         self.rows[("state", key)] = StateRow(key=key, body=_encode(value))
@@ -81,9 +92,19 @@ class Scribe:
         body = msgspec.to_builtins(route, str_keys=True)
         self.config(ConfigChanged(at=at, kind="route", name=route.name, version=version, by="alert", body=body), batch)
 
+    def booked(self, account: str, fact: EventBooked, batch: Batch, *, at: Millis) -> None:
+        """An EA's event, to be on disk before it is acknowledged (R1)."""
+        order = self._engine.book.get(fact.evt.id) if fact.evt.id else None
+        trace = order.trace_id if order is not None else ""
+        body = _encode({"account": account, "instance": fact.instance, "evt": fact.evt})
+        batch.booked.append(JournalEntry(at=at, owner=LINK, kind="EventBooked", trace_id=trace, body=body))
+
     def mirror(self, report: AccountReport, batch: Batch) -> None:
         """Positions when they changed; the mirror with them, else every half minute: it is rebuilt by the next report."""
         mirror = self._engine.mirrors[report.account]
+        due = report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS
+        if report.positions is None and not due:
+            return
         saved = self._positions_saved.get(report.account, {})
         moved = {i: msgspec.structs.replace(p, profit=p.profit * 0) for i, p in mirror.positions.items()}
         changed = moved != saved
@@ -93,7 +114,7 @@ class Scribe:
             for ident in sorted(moved):
                 batch.rows[("positions", mirror.positions[ident].key)] = mirror.positions[ident]
             self._positions_saved[report.account] = moved
-        if changed or report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS:
+        if changed or due:
             self._mirror_saved[report.account] = report.at
             batch.state(f"mirror|{report.account}", mirror)
 
@@ -106,7 +127,7 @@ class Scribe:
             batch.state(f"engine|{self._ownership.owner}", counters)
         return Commit(
             ownership=self._ownership,
-            journal=[self._entry(r) for r in batch.recorded],
+            journal=[*(self._entry(r) for r in batch.recorded), *batch.booked],
             changes=list(batch.rows.values()),
             deletes=batch.deletes,
             audits=batch.audits,

@@ -7,34 +7,30 @@ Whatever arrives while a commit is on its way shares the next one.
 import asyncio
 import contextlib
 import math
-import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
+from kakehashi.domain import linkwords
 from kakehashi.domain.alerts import Alert
 from kakehashi.domain.errors import IllegalTransition, KakehashiError, Rejected, Unavailable
-from kakehashi.domain.messages import (
-    AccountReport,
-    ConfigChanged,
-    DeliveriesLeased,
-    Event,
-    SignalReceived,
-    TimePassed,
-)
-from kakehashi.domain.orders import TERMINAL, Order, State
+from kakehashi.domain.linkwords import LinkSettings
+from kakehashi.domain.messages import ConfigChanged, Event, SignalReceived, TimePassed
 from kakehashi.domain.signals import DIFFERS, differences
-from kakehashi.domain.views import RouteMemory, Signal
+from kakehashi.domain.views import Signal
 from kakehashi.engine.engine import Engine, EngineSettings
-from kakehashi.engine.mirror import Mirror
+from kakehashi.engine.links import Links
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import Clock, Ownership, Store
-from kakehashi.services.figures import Figures
+from kakehashi.services.gateway import Gateway, LinkInput
 from kakehashi.services.keys import TakenKeys
-from kakehashi.services.scribe import Batch, Scribe, StoredSignal
+from kakehashi.services.loading import Loaded, load, new_prefix
+from kakehashi.services.scribe import StoredSignal
+from kakehashi.services.turn import Turn
+from kakehashi.services.wishes import Beat, Left, Wish
 
 log = structlog.get_logger("trader")
 
@@ -42,29 +38,7 @@ BATCH = 512
 INBOX = 20_000
 CONFIG_EVERY_S = 0.25
 PATIENCE_EVERY_S = 0.1
-LIVE_STATES = tuple(s.value for s in State if s not in TERMINAL or s is State.DEAD)
-
-
-class Poll(msgspec.Struct, frozen=True, kw_only=True):
-    """An executor asks for work; what it is given is leased to it."""
-
-    at: int
-    account: str
-    symbol: str
-    limit: int
-    instance: str
-    remembers: bool
-    lease_ms: int
-
-
-class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish from the inbox; without an event it is only taken out."""
-
-    id: int
-    event: Event | None
-
-
-Wish = Event | Poll | AccountReport | Left
+BEAT_EVERY_S = 2.0
 
 
 class Asked(NamedTuple):
@@ -91,19 +65,27 @@ class Trader:
         stale_ms: int,
         day_offset_ms: int = 0,
         unconfirmed_ms: int = 300_000,
+        link_settings: LinkSettings | None = None,
+        prefix: int | None = None,
     ) -> None:
+        """:param prefix: of a new installation; None draws one"""
         self._store, self._clock, self._ownership = store, clock, ownership
-        self._max_attempts, self._stale_ms, self._day_offset_ms = max_attempts, stale_ms, day_offset_ms
-        self._unconfirmed_ms = unconfirmed_ms
+        self._day_offset_ms = day_offset_ms
+        self._settings = EngineSettings(
+            prefix=prefix or new_prefix(), max_attempts=max_attempts, stale_ms=stale_ms, unconfirmed_ms=unconfirmed_ms
+        )
+        self._link_settings = link_settings or LinkSettings()
+        self.gateway = Gateway(clock)
+        self.gateway.submit = self._take_input
         self._urgent: deque[Asked] = deque()
         self._waiting: deque[Asked] = deque()
         self._taken: Sequence[Asked] = ()
         self._arrived = asyncio.Event()
-        self._versions: dict[tuple[str, str], int] = {}
         self._keys = TakenKeys()
         self._available = False
-        self._scribe: Scribe
+        self._state: Loaded
         self.engine: Engine
+        self.links: Links
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -127,6 +109,11 @@ class Trader:
         self._arrived.set()
         return await future
 
+    def _take_input(self, wish: LinkInput) -> None:
+        """Something of an EA's link; its line is read no further when too much of it waits."""
+        self._waiting.append(Asked(wish))
+        self._arrived.set()
+
     @property
     def available(self) -> bool:
         return self._available
@@ -144,6 +131,7 @@ class Trader:
             tasks.create_task(self._watch_config())
             tasks.create_task(self._watch_patience())
             tasks.create_task(self._remember_keys())
+            tasks.create_task(self._beat())
             while True:
                 self._taken = await self._take()
                 await self._turn(self._taken)
@@ -160,25 +148,31 @@ class Trader:
         self._urgent.clear()
         while len(taken) < BATCH and self._waiting:
             taken.append(self._waiting.popleft())
-        now = self._clock.now_ms()
+        now, ticks = self._clock.now_ms(), int(self._clock.monotonic() * 1000)
+        passed = linkwords.TimePassed(now=ticks, at=now)
+        taken.extend(Asked(LinkInput(account, passed)) for account in self.links.due(ticks))
         if (due := self.engine.next_deadline) is not None and due <= now:
             taken.append(Asked(TimePassed(at=now)))
         return taken
 
     def _until_deadline(self) -> float:
-        due = self.engine.next_deadline
-        return 1.0 if due is None else min(1.0, max(0.0, (due - self._clock.now_ms()) / 1000))
+        wait = 1000.0
+        if (due := self.engine.next_deadline) is not None:
+            wait = min(wait, due - self._clock.now_ms())
+        if (due := self.links.next_deadline) is not None:
+            wait = min(wait, due - self._clock.monotonic() * 1000)
+        return max(0.0, wait / 1000)
 
     async def _turn(self, taken: Sequence[Asked]) -> None:
         if not taken:
             return
-        batch, figures, began = Batch(), Figures(), self._clock.monotonic()
+        turn, began = Turn(self._state, self._clock, day_offset_ms=self._day_offset_ms), self._clock.monotonic()
         answers: list[tuple[asyncio.Future[Outcome], Outcome | KakehashiError]] = []
         try:
             taken = await self._mark_duplicates(taken)
             for wish, future, _ in taken:
                 try:
-                    said: Outcome | KakehashiError = self._process(wish, batch, figures)
+                    said: Outcome | KakehashiError = turn.process(wish)
                 except KakehashiError as e:
                     log.warning("event_refused", kind=type(wish).__name__, code=e.code, message=e.message)
                     said = e
@@ -187,14 +181,29 @@ class Trader:
                     return
                 if future is not None:
                     answers.append((future, said))
-            if batch:
-                await self._store.commit(self._scribe.commit(batch))
+            turn.settle()
+            if turn.batch:
+                await self._store.commit(self._state.scribe.commit(turn.batch))
         except KakehashiError as e:
             await self._fail(taken, e)
             return
-        if batch:
+        except Exception as e:  # noqa: BLE001 as above; here nobody in particular asked for it
+            await self._faulty(TimePassed(at=0), None, taken, e)
+            return
+        if turn.batch:
             seconds = self._clock.monotonic() - began
-            figures.committed(events=len(taken), seconds=seconds, waiting=len(self._waiting))
+            turn.figures.committed(events=len(taken), seconds=seconds, waiting=len(self._waiting))
+        self._release(turn, answers, taken)
+
+    def _release(
+        self,
+        turn: Turn,
+        answers: Sequence[tuple[asyncio.Future[Outcome], Outcome | KakehashiError]],
+        taken: Sequence[Asked],
+    ) -> None:
+        """It is on disk: now it may be seen."""
+        self.gateway.send(turn.batch.frames)
+        self.gateway.close(turn.batch.closes)
         for future, said in answers:
             if future.done():
                 continue
@@ -202,6 +211,9 @@ class Trader:
                 future.set_result(said)
             else:
                 future.set_exception(said)
+        for asked in taken:
+            if isinstance(asked.wish, LinkInput):
+                self.gateway.handled(asked.wish.conn)
 
     async def _faulty(
         self, wish: Wish, future: asyncio.Future[Outcome] | None, taken: Sequence[Asked], error: Exception
@@ -217,6 +229,7 @@ class Trader:
     async def _fail(self, taken: Sequence[Asked], error: KakehashiError) -> None:
         """Nothing was written, but the engine has moved on: forget it and load what is true."""
         self._available = False
+        self.gateway.drop_all(error.code)
         log.error("commit_failed", code=error.code, message=error.message, events=len(taken))
         for _, future, _ in taken:
             if future is not None and not future.done():
@@ -268,21 +281,28 @@ class Trader:
             after = page[-1]
         keys.completed()
 
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_EVERY_S)
+            if self._available and self.gateway.accounts:
+                with contextlib.suppress(KakehashiError):
+                    await self.submit(Beat(at=self._clock.now_ms()))
+
     async def _refresh_config(self, *, direct: bool) -> None:
         """Take up newer versions of accounts, routes and kill switches, each as an event (law 9)."""
         rows = await self._store.configs()
         seen = {(r.kind, r.name): r for r in rows}
         wishes: list[ConfigChanged] = []
         for key, row in seen.items():
-            if row.version > self._versions.get(key, 0) and row.kind in ("account", "route", "kill"):
+            if row.version > self._state.versions.get(key, 0) and row.kind in ("account", "route", "kill"):
                 body = msgspec.json.decode(row.body) if row.body else None
                 wishes.append(
                     ConfigChanged(
                         at=self._clock.now_ms(), kind=row.kind, name=row.name, version=row.version, by=row.by, body=body
                     )
                 )
-        for kind, name in [k for k in self._versions if k not in seen]:
-            version = self._versions[(kind, name)] + 1
+        for kind, name in [k for k in self._state.versions if k not in seen]:
+            version = self._state.versions[(kind, name)] + 1
             wishes.append(
                 ConfigChanged(at=self._clock.now_ms(), kind=kind, name=name, version=version, by="", body=None)
             )
@@ -335,109 +355,10 @@ class Trader:
                 found[row["id"]] = msgspec.json.decode(row["body"], type=StoredSignal).signal.alert
         return found
 
-    def _process(self, wish: Wish, batch: Batch, figures: Figures) -> Outcome:
-        if isinstance(wish, AccountReport):
-            return self._report(wish, batch, figures)
-        if isinstance(wish, Left):
-            outcome = self._process(wish.event, batch, figures) if wish.event is not None else Outcome()
-            batch.deletes.append(("inbox", str(wish.id)))
-            return outcome
-        if isinstance(wish, Poll):
-            orders = self.engine.offerable(
-                wish.account, symbol=wish.symbol, limit=wish.limit, at=wish.at, remembers=wish.remembers
-            )
-            if not orders:
-                return Outcome()
-            wish = DeliveriesLeased(
-                at=wish.at,
-                account=wish.account,
-                orders=orders,
-                instance=wish.instance,
-                until=wish.at + wish.lease_ms,
-                remembers=wish.remembers,
-            )
-        outcome = self.engine.process(wish)
-        self._scribe.gather(outcome, batch, at=wish.at)
-        for name in outcome.paused:
-            version = self._versions.get(("route", name), 0)
-            self._scribe.paused(self.engine.routes[name], version=version, at=self._clock.now_ms(), batch=batch)
-        if isinstance(wish, ConfigChanged):
-            self._versions[(wish.kind, wish.name)] = wish.version
-            self._scribe.config(wish, batch)
-        figures.note(outcome)
-        return outcome
-
-    def _report(self, report: AccountReport, batch: Batch, figures: Figures) -> Outcome:
-        events = self.engine.report(report, day_offset_ms=self._day_offset_ms)
-        total = Outcome()
-        for event in events:
-            try:
-                outcome = self.engine.process(event)
-            except Rejected as e:
-                log.warning("evidence_refused", code=e.code, message=e.message)
-                continue
-            self._scribe.gather(outcome, batch, at=report.at)
-            figures.note(outcome)
-            total.orders.update(outcome.orders)
-        self._scribe.mirror(report, batch)
-        return total
-
-    # -- loading -------------------------------------------------------------------------------------------------
-
     async def _load(self) -> None:
-        state = {r["key"]: r["body"] for r in await self._store.rows("states", limit=1_000_000)}
-        counters: Mapping[str, Any] = {}
-        if (raw := state.get(f"engine|{self._ownership.owner}")) is not None:
-            counters = msgspec.json.decode(raw)
-        # 15 random bits, non-zero, once per installation: two hubs on one account never share a magic (R18).
-        prefix = int(counters.get("prefix") or secrets.randbelow(2**15 - 1) + 1)
-        engine = Engine(
-            EngineSettings(
-                prefix=prefix,
-                max_attempts=self._max_attempts,
-                stale_ms=self._stale_ms,
-                unconfirmed_ms=self._unconfirmed_ms,
-            )
-        )
-        engine.seq = int(counters.get("seq", 0))
-        self._versions = {}
-        scribe = Scribe(engine, self._ownership)
-        for key, raw in state.items():
-            self._load_state(engine, scribe, key, raw)
-        await self._load_orders(engine)
-        self.engine, self._scribe = engine, scribe
+        self._state = await load(self._store, self._ownership, self._clock, self._settings, self._link_settings)
+        self.engine, self.links = self._state.engine, self._state.links
         self._available = True
-
-    def _load_state(self, engine: Engine, scribe: Scribe, key: str, raw: Any) -> None:
-        kind, _, name = key.partition("|")
-        if kind == "config":
-            event = msgspec.json.decode(raw, type=ConfigChanged)
-            engine.process(event)
-            self._versions[(event.kind, event.name)] = event.version
-        elif kind == "memory":
-            engine.memories[name] = msgspec.json.decode(raw, type=RouteMemory)
-        elif kind == "mirror":
-            engine.mirrors[name] = msgspec.json.decode(raw, type=Mirror)
-            scribe.found(name, engine.mirrors[name].positions)
-
-    async def _load_orders(self, engine: Engine) -> None:
-        live = await self._store.rows("orders", where={"state": LIVE_STATES}, limit=1_000_000, newest_first=False)
-        for row in live:
-            order = msgspec.json.decode(row["body"], type=Order)
-            engine.book.put(order)
-            if order.held:
-                await self._load_signal(engine, order)
-        for name in engine.accounts:
-            rows = await self._store.rows("orders", where={"account": name}, limit=10_000)
-            for row in reversed(rows):
-                order = msgspec.json.decode(row["body"], type=Order)
-                engine.know_magic(order)
-                if order.terminal:
-                    engine.book.put(order)  # so that a result repeated after a restart is known for what it is
-
-    async def _load_signal(self, engine: Engine, order: Order) -> None:
-        for row in await self._store.rows("signals", where={"id": order.signal_id}, limit=1):
-            engine.signals[order.id] = msgspec.json.decode(row["body"], type=StoredSignal).signal
 
 
 def _duplicate(event: SignalReceived, original: str, first: Alert | None) -> SignalReceived:

@@ -1,0 +1,101 @@
+"""What is true after a start or a lost store: the engine, its links and what is on disk of them, read from the tables."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kakehashi.domain.linkwords import LinkSettings, LinkState
+from kakehashi.domain.messages import ConfigChanged
+from kakehashi.domain.orders import TERMINAL, Order, State
+from kakehashi.domain.views import RouteMemory
+from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.links import Links
+from kakehashi.engine.mirror import Mirror
+from kakehashi.ports import Clock, Ownership, Store
+from kakehashi.services.scribe import Scribe, StoredSignal
+
+LIVE_STATES = tuple(s.value for s in State if s not in TERMINAL or s is State.DEAD)
+ORDERS_REMEMBERED = 10_000
+
+
+class Loaded(NamedTuple):
+    """:ivar versions: of each piece of configuration that the engine knows, by (kind, name)"""
+
+    engine: Engine
+    links: Links
+    scribe: Scribe
+    versions: dict[tuple[str, str], int]
+
+
+async def load(
+    store: Store, ownership: Ownership, clock: Clock, settings: EngineSettings, link_settings: LinkSettings
+) -> Loaded:
+    """:param settings: its prefix counts only where the store holds none
+    :raises Unavailable: the store does not answer
+    """
+    state = {r["key"]: r["body"] for r in await store.rows("states", limit=1_000_000)}
+    counters: Mapping[str, Any] = {}
+    if (raw := state.get(f"engine|{ownership.owner}")) is not None:
+        counters = msgspec.json.decode(raw)
+    prefix = int(counters.get("prefix") or settings.prefix)
+    engine = Engine(msgspec.structs.replace(settings, prefix=prefix))
+    engine.seq = int(counters.get("seq", 0))
+    loaded = Loaded(engine, Links(engine, link_settings), Scribe(engine, ownership), {})
+    for key, raw in state.items():
+        _load_state(loaded, key, raw)
+    linked = await _load_orders(store, engine)
+    now, at = int(clock.monotonic() * 1000), clock.now_ms()
+    for key, raw in state.items():
+        kind, _, name = key.partition("|")
+        if kind == "link" and name in engine.accounts:
+            kept = msgspec.json.decode(raw, type=LinkState)
+            loaded.links.load(name, kept, linked.get(name, ()), now=now, at=at)
+            loaded.links.see_routes(name)
+    return loaded
+
+
+def new_prefix(*, but: frozenset[int] = frozenset()) -> int:
+    """15 random bits, non-zero, once per installation: two hubs on one account never share a magic (R18)."""
+    while (prefix := secrets.randbelow(2**15 - 1) + 1) in but:
+        pass
+    return prefix
+
+
+def _load_state(loaded: Loaded, key: str, raw: Any) -> None:
+    kind, _, name = key.partition("|")
+    engine = loaded.engine
+    if kind == "config":
+        event = msgspec.json.decode(raw, type=ConfigChanged)
+        engine.process(event)
+        loaded.versions[(event.kind, event.name)] = event.version
+    elif kind == "memory":
+        engine.memories[name] = msgspec.json.decode(raw, type=RouteMemory)
+    elif kind == "mirror":
+        engine.mirrors[name] = msgspec.json.decode(raw, type=Mirror)
+        loaded.scribe.found(name, engine.mirrors[name].positions)
+
+
+async def _load_orders(store: Store, engine: Engine) -> Mapping[str, list[Order]]:
+    """Fill the book; the orders of each account that went out over its link."""
+    linked: dict[str, list[Order]] = {}
+    live = await store.rows("orders", where={"state": LIVE_STATES}, limit=1_000_000, newest_first=False)
+    for row in live:
+        order = msgspec.json.decode(row["body"], type=Order)
+        engine.book.put(order)
+        if order.linked:
+            linked.setdefault(order.account, []).append(order)
+        if order.held:
+            for kept in await store.rows("signals", where={"id": order.signal_id}, limit=1):
+                engine.signals[order.id] = msgspec.json.decode(kept["body"], type=StoredSignal).signal
+    for name in engine.accounts:
+        rows = await store.rows("orders", where={"account": name}, limit=ORDERS_REMEMBERED)
+        for row in reversed(rows):
+            order = msgspec.json.decode(row["body"], type=Order)
+            engine.know_magic(order)
+            if order.terminal:
+                engine.book.put(order)  # so that a result repeated after a restart is known for what it is
+                if order.linked and order.state is State.NOT_EXECUTED:
+                    linked.setdefault(name, []).append(order)
+    return linked
