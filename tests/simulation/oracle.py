@@ -3,15 +3,15 @@
 Nothing here asks the product's code what it meant: only its rows, and the ledger.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
+from tests.simulation.server import TradeServer
 
 from kakehashi.domain.orders import TERMINAL, Op, Order, State
 from kakehashi.terminal.core.words import ZERO, Deal, Reason
 from kakehashi.terminal.core.words import Order as BrokerOrder
-from tests.simulation.server import TradeServer
 
 _TRADES = frozenset({Op.OPEN, Op.PENDING, Op.CLOSE, Op.CLOSE_PARTIAL})
 _EXITS = frozenset({Op.CLOSE, Op.CLOSE_PARTIAL})
@@ -52,16 +52,19 @@ class Ledger:
         return orders, [deal for order in orders for deal in self.deals.get(order.ticket, [])]
 
 
-def judge(server: TradeServer, orders: Mapping[str, Order], accepted: Iterable[str]) -> Verdicts:
+def judge(
+    server: TradeServer, orders: Mapping[str, Order], accepted: Iterable[str], forgotten: Container[str] = ()
+) -> Verdicts:
     """:param orders: every order that the hub ever had on its disk, as it last was
     :param accepted: ids of orders that a sender was told of and that no restored backup has forgotten
+    :param forgotten: ids of orders that a restored backup does not know: what became of them can no longer be said
     """
     verdicts, ledger = Verdicts(), Ledger(server)
     for command in accepted:
         if command not in orders:
             verdicts.lost.append(f"{command} was accepted and is not on disk")
     for order in orders.values():
-        _judge(order, *ledger.of(order.magic), verdicts)
+        _judge(order, *ledger.of(order.magic), verdicts, forgotten=order.id in forgotten)
     known = {order.magic for order in orders.values()}
     for magic in ledger.orders:
         if magic and magic not in known:
@@ -69,7 +72,7 @@ def judge(server: TradeServer, orders: Mapping[str, Order], accepted: Iterable[s
     return verdicts
 
 
-def _judge(order: Order, sent: list[BrokerOrder], deals: list[Deal], verdicts: Verdicts) -> None:
+def _judge(order: Order, sent: list[BrokerOrder], deals: list[Deal], verdicts: Verdicts, *, forgotten: bool) -> None:
     executed = sum((deal.volume for deal in deals), ZERO)
     name = f"{order.id} ({order.op} {order.side} {order.volume} {order.symbol}, {order.state} {order.code})"
     if len(sent) > 1:
@@ -79,6 +82,8 @@ def _judge(order: Order, sent: list[BrokerOrder], deals: list[Deal], verdicts: V
         verdicts.doubled.append(f"{name}: {executed} lots executed, {most} commanded")
     if order.op in _EXITS and any(deal.entry.value != "OUT" for deal in deals):
         verdicts.wrong.append(f"{name}: an exit opened something")
+    if forgotten:
+        return
     if order.state not in TERMINAL and not (order.state is State.PLACED and any(not o.time_done for o in sent)):
         verdicts.lost.append(f"{name}: how it ended is not known; {executed} lots were executed")
     elif order.op in _TRADES and order.filled_volume != executed:

@@ -8,7 +8,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
+from tests.simulation.server import TradeServer
+from tests.simulation.terminal import SimTerminal
+from tests.simulation.virtual import Machine
+from tests.simulation.wire import EaLine, Network
 
 from kakehashi.domain.errors import KakehashiError
 from kakehashi.domain.linkwords import LinkSettings
@@ -16,10 +19,6 @@ from kakehashi.services.trader import Trader
 from kakehashi.store.memory import Disk, MemoryStore
 from kakehashi.terminal.core.link_words import Identity, Input
 from kakehashi.terminal.shell import EaShell
-from tests.simulation.server import TradeServer
-from tests.simulation.terminal import SimTerminal
-from tests.simulation.virtual import Machine
-from tests.simulation.wire import EaLine, Network
 
 PREFIX = 0x2BAD
 
@@ -219,5 +218,3 @@ def identity(server: TradeServer) -> Identity:
 def copy(journal: JournalFile) -> JournalFile:
     """What a machine that is cloned while it runs takes along."""
     return JournalFile(bytes(journal.raw))
-
-

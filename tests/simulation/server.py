@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
+from tests.simulation.virtual import EPOCH_MS
 
 from kakehashi.domain.frames import DealRow, OrderRow, PositionRow
 from kakehashi.terminal.core.book import Book, Tickets
@@ -35,7 +36,6 @@ from kakehashi.terminal.core.words import (
     Side,
     TradeAction,
 )
-from tests.simulation.virtual import EPOCH_MS
 
 BROKER_OFFSET_MS = 2 * 3_600_000
 """The broker's clock: not UTC."""

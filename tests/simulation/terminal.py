@@ -7,12 +7,13 @@ import asyncio
 import random
 from bisect import bisect_right
 
+from tests.simulation.server import Snapshot, TradeServer
+from tests.simulation.virtual import Machine
+
 from kakehashi.domain.errors import Unavailable
 from kakehashi.domain.frames import DealRow, SymbolRow
 from kakehashi.terminal.core.link_words import DAY, Answered, Look, Quotes, Seen, Symbols, Trade, View
 from kakehashi.terminal.core.words import Order, Result
-from tests.simulation.server import Snapshot, TradeServer
-from tests.simulation.virtual import Machine
 
 
 class SimTerminal:

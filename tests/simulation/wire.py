@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from kakehashi.domain.errors import Unavailable
 from tests.simulation.virtual import Machine
+
+from kakehashi.domain.errors import Unavailable
 
 
 class HubEnd(Protocol):
@@ -144,6 +145,9 @@ class Connection:
         for pipe, wanted in ((self.up, up), (self.down, down)):
             if wanted:
                 pipe.blocked_until = max(pipe.blocked_until, until)
+
+    def unblock(self) -> None:
+        self.up.blocked_until = self.down.blocked_until = 0.0
 
     def reset(self, *, tell_ea: bool, tell_hub: bool) -> None:
         self.up.close()

@@ -2,15 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from tests.simulation.oracle import Verdicts, judge
+from tests.simulation.processes import EaProcess, HubProcess, JournalFile, identity
+from tests.simulation.server import NAMES, TradeServer
+from tests.simulation.terminal import SimTerminal
+from tests.simulation.virtual import EPOCH_MS, Machine, until
+from tests.simulation.wire import Network
 
-from kakehashi.domain import linkwords as w
 from kakehashi.domain.alerts import Action, Alert, Level, LevelUnit, OrderKind, Size, SizeUnit, TakeProfit
-from kakehashi.domain.errors import KakehashiError
 from kakehashi.domain.frames import order_crc, position_crc
 from kakehashi.domain.link import Link
 from kakehashi.domain.linkwords import LinkSettings
@@ -20,17 +24,10 @@ from kakehashi.domain.rules import Route, RouteRules
 from kakehashi.domain.values import Account, MarginMode
 from kakehashi.domain.views import Signal
 from kakehashi.ports import AuditRow, ConfigRow
-from kakehashi.services.gateway import LinkInput
 from kakehashi.store.memory import Disk, MemoryStore
 from kakehashi.store.rows import decode_order
 from kakehashi.terminal.core.words import AccountSpec
 from kakehashi.terminal.core.words import MarginMode as TerminalMargin
-from tests.simulation.oracle import Verdicts, judge
-from tests.simulation.processes import EaProcess, HubProcess, JournalFile, copy, identity
-from tests.simulation.server import CALM, NAMES, TradeServer
-from tests.simulation.terminal import SimTerminal
-from tests.simulation.virtual import EPOCH_MS, Machine, until
-from tests.simulation.wire import Network
 
 ACCOUNT, ROUTE = "A", "r"
 SETTLED_S = 5.0
@@ -49,12 +46,12 @@ class World:
     def __init__(self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None) -> None:
         self.seed, self.chaos_s = seed, chaos_s
         self.loop = asyncio.get_running_loop()
-        self.rng = self.random("world")
+        self.rng = self.dice("world")
         self.netting = self.rng.random() < 0.25 if netting is None else netting
         mode = TerminalMargin.NETTING if self.netting else TerminalMargin.HEDGING
         spec = AccountSpec(account=ACCOUNT, number="7001", margin_mode=mode, server="Sim-1")
-        self.server = TradeServer(self.random("server"), spec, seed)
-        self.network = Network(ACCOUNT, self.random("wire"))
+        self.server = TradeServer(self.dice("server"), spec, seed)
+        self.network = Network(ACCOUNT, self.dice("wire"))
         self.disk = Disk()
         self.settings = LinkSettings()
         self.bugs: list[BaseException] = []
@@ -72,9 +69,11 @@ class World:
         self.alarms: list[tuple[float, str, str]] = []
         self.blocked_until = 0.0
         self.calm = False
+        self.restored = self.cloned = self.journal_lost = False
+        self.forgotten: dict[str, None] = {}
         self.tasks: dict[asyncio.Task[Any], None] = {}
 
-    def random(self, name: str) -> random.Random:
+    def dice(self, name: str) -> random.Random:
         return random.Random(f"{self.seed}:{name}")
 
     def beside(self, work: Awaitable[Any]) -> None:
@@ -124,9 +123,9 @@ class World:
 
     def start_ea(self, *, journal: JournalFile | None = None, machine: Machine | None = None) -> EaProcess:
         self._starts += 1
-        rng = self.random(f"ea-{self._starts}")
+        rng = self.dice(f"ea-{self._starts}")
         machine = machine or self.ea_machine
-        terminal = SimTerminal(self.server, machine, self.random(f"terminal-{self._starts}"), calm=self.calm)
+        terminal = SimTerminal(self.server, machine, self.dice(f"terminal-{self._starts}"), calm=self.calm)
         ea = EaProcess(
             identity(self.server), self.server, machine, journal or self.journal, terminal, self.network, rng, self.bugs
         )
@@ -145,7 +144,7 @@ class World:
     # -- alerts -------------------------------------------------------------------------------------------------------
 
     async def alerts(self) -> None:
-        rng = self.random("alerts")
+        rng = self.dice("alerts")
         while True:
             await asyncio.sleep(rng.expovariate(1 / 2.5))
             self.signals += 1
@@ -206,7 +205,34 @@ class World:
         await store.open()
         for row in await store.rows("orders", limit=1_000_000, newest_first=False):
             order = decode_order(row)
+            if order.id in self.forgotten and self.orders[order.id].created_at != order.created_at:
+                del self.forgotten[order.id]  # its name was given again: from now on it is this one's
             self.orders[order.id] = order
+
+    async def forget(self) -> None:
+        """An old copy was put back: what it does not hold, nobody can be asked for."""
+        before = dict(self.orders)
+        self.orders.clear()
+        await self.remember()
+        kept = set(self.orders)
+        self.forgotten |= {name: None for name in before if name not in kept}
+        self.orders = before | self.orders
+        self.accepted = {name: None for name in self.accepted if name in kept}
+
+    def block(self, seconds: float) -> None:
+        """A fault lasts until then."""
+        self.blocked_until = max(self.blocked_until, self.loop.time() + seconds)
+
+    def unblock(self) -> None:
+        self.blocked_until = self.loop.time()
+        for connection in self.network.live:
+            connection.unblock()
+
+    @property
+    def suspended(self) -> bool:
+        """Whether a restored hub waits for a person."""
+        link = self.link
+        return link is not None and link.record.suspended
 
     @property
     def link(self) -> Link | None:
@@ -267,7 +293,7 @@ class World:
 
     async def verdicts(self, *, settled: bool) -> Verdicts:
         await self.remember()
-        verdicts = judge(self.server, self.orders, self.accepted)
+        verdicts = judge(self.server, self.orders, self.accepted, self.forgotten)
         if not settled:
             why = f"fresh {self.fresh}, mirror right {self.mirrored}, broker busy {self.server.busy}"
             verdicts.wrong.append(f"it did not come to rest in {LIVENESS_S:.0f} s: {why}")
@@ -284,14 +310,3 @@ class World:
         real = {(str(p.ticket), p.volume) for p in self.server.book.positions.values()}
         if shown != real:
             verdicts.wrong.append(f"positions shown {sorted(shown - real)}, at the broker {sorted(real - shown)}")
-
-
-def confirm(world: World) -> None:
-    """A person lets a restored hub trade again."""
-    hub = world.hub
-    if hub is not None and hub.trader is not None and not hub.group.dead:
-        now, at = hub.machine.now(), hub.machine.now_ms()
-        hub.trader.gateway.submit(LinkInput(ACCOUNT, w.Confirm(now=now, at=at)))
-
-
-__all__ = ["CALM", "Callable", "World", "confirm", "copy"]
