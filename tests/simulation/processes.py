@@ -17,7 +17,7 @@ from kakehashi.domain.errors import KakehashiError
 from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.services.trader import Trader
 from kakehashi.store.memory import Disk, MemoryStore
-from kakehashi.terminal.core.link_words import Identity, Input
+from kakehashi.terminal.core.link_words import Identity, Input, Passed
 from kakehashi.terminal.shell import EaShell
 
 PREFIX = 0x2BAD
@@ -151,8 +151,9 @@ class _Shell(EaShell):
 
     def _take(self, event: Input) -> None:
         machine = self._clock
-        if not (isinstance(machine, Machine) and machine.asleep):
-            super()._take(event)
+        if isinstance(event, Passed) and isinstance(machine, Machine) and machine.asleep:
+            return
+        super()._take(event)
 
 
 class EaProcess:

@@ -138,6 +138,7 @@ class World:
 
     async def _ea_again(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
+        await self.ea_machine.awake()
         if self.ea is None or self.ea.group.dead:
             self.ea = self.start_ea()
 

@@ -22,8 +22,11 @@ ENTRIES: Final = frozenset({"OPEN", "PENDING"})
 EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
 LOWERING: Final = EXITS | {"CANCEL"}
 UNFINISHED: Final = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PARTIAL})
+RESTING: Final = frozenset({State.PLACED, State.PARTIAL})
 UNANSWERED: Final = frozenset({0, 10012, 10031})
 """Retcodes after which the broker may still act for a long time; so does no answer at all (R7)."""
+BY_SERVER: Final = frozenset({"SL", "TP", "SO"})
+"""Reasons of deals that the broker made by itself: at some brokers they carry the magic of the position they close (R15)."""
 
 S = State
 _RESULTS: Final = frozenset(
@@ -219,34 +222,36 @@ class Commands:
         """
         facts: list[Fact] = []
         for d in self._live.values():
-            if not d.instance or d.instance == instance or d.state not in UNFINISHED:
+            if not d.instance or d.instance == instance:
                 continue
             d.doubt_from = d.doubt_from or free_from
             if d.state in (State.SENT, State.ACKED):
                 facts += self._move(d, State.UNKNOWN, code="OUTCOME_UNKNOWN")
         return facts
 
-    def queries(self, now: Millis) -> list[Query]:
+    def queries(self, now: Millis, mirror: Mirror) -> list[Query]:
         """Ask after commands in doubt, and acknowledged ones without a result for ``status_ms`` (R7, R8)."""
         asked: list[Query] = []
         for d in self._live.values():
-            at = self._query_at(d)
+            at = self._query_at(d, mirror)
             if at is not None and at <= now:
                 d.asked_now = now
                 asked.append(Query(id=d.cmd.id, magic=d.cmd.magic))
         return asked
 
-    def _query_at(self, d: Delivery) -> Millis | None:
+    def _query_at(self, d: Delivery, mirror: Mirror) -> Millis | None:
         again = None if d.asked_now is None else d.asked_now + self._settings.resend_ms
-        if d.state is State.UNKNOWN or (d.state is State.PARTIAL and d.doubt_from):
+        if d.state is State.UNKNOWN:
             return again or 0
+        if d.state in RESTING and d.doubt_from:  # an order that is still shown works on; its end has to be asked for
+            return None if any(row.magic == d.cmd.magic for row in mirror.orders.values()) else again or 0
         if d.state is State.ACKED and d.acked_now is not None:
             return max(d.acked_now + self._settings.status_ms, again or 0)
         return None
 
     def deadline(self, out: Outlet | None, mirror: Mirror) -> Millis | None:
         """When something here is due although nothing happens; what must wait for an event is not."""
-        times = [at for d in self._live.values() if (at := self._query_at(d)) is not None]
+        times = [at for d in self._live.values() if (at := self._query_at(d, mirror)) is not None]
         times += [
             d.sent_now + self._settings.resend_ms
             for d in self._live.values()
@@ -293,7 +298,7 @@ class Commands:
         """Deals that no result told of may still carry a command's magic."""
         by_magic: dict[str, list[DealRow]] = {}
         for row in rows:
-            if row.magic not in ("", "0"):
+            if row.magic not in ("", "0") and row.reason not in BY_SERVER:
                 by_magic.setdefault(row.magic, []).append(row)
         if not by_magic:
             return []
@@ -308,18 +313,16 @@ class Commands:
         d = self.find(frame.id)
         if d is None:
             return []
-        facts = self._evident(
-            d, [row for row in frame.found if row.magic == d.cmd.magic or row.order == d.ticket != ""]
-        )
-        if facts or d.state not in (State.UNKNOWN, State.PARTIAL):
+        facts = self._evident(d, [row for row in frame.found if _made_by(row, d)])
+        if facts or d.state not in (State.UNKNOWN, *RESTING):
             return facts
-        if d.state is State.UNKNOWN and frame.jst in ("REJECTED", "DONE", "CANCELLED"):
+        if frame.jst in ("REJECTED", "DONE", "CANCELLED") and d.state is not State.PARTIAL:
             return self._result(d, State(frame.jst), evidence="the journal says so")
         if d.state is State.UNKNOWN and mirror.fresh(now) and (seen := _seen(d.cmd, mirror)) is not None:
             return self._result(d, seen, evidence="the account shows it")
         if not self._absent(d, frame, mirror, now, broker_offset):
             return []
-        ended = State.CANCELLED if d.filled else State.NOT_EXECUTED
+        ended = State.CANCELLED if d.filled or d.state is State.PLACED else State.NOT_EXECUTED
         return self._result(d, ended, evidence="history was read twice and does not know it")
 
     def _evident(self, d: Delivery, found: Iterable[DealRow]) -> list[Fact]:
@@ -406,6 +409,11 @@ def _seen(cmd: Cmd, mirror: Mirror) -> State | None:
     if cmd.op == "CANCEL" and cmd.target not in mirror.orders:
         return State.DONE
     return None
+
+
+def _made_by(row: DealRow, d: Delivery) -> bool:
+    """Whether a deal is this command's: by its order, or by its magic unless the broker closed by itself."""
+    return row.order == d.ticket != "" or (row.magic == d.cmd.magic and row.reason not in BY_SERVER)
 
 
 def _code(after: State) -> str:

@@ -94,15 +94,16 @@ class Mirror(msgspec.Struct):
         return fresh
 
     def fill(self, order: Order, volume: Lots) -> None:
-        """Show an execution that an executor has just told of, until the next report says it better."""
+        """Show an execution that an executor has just told of, until the next report says it better.
+
+        :param order: with the execution already counted; ``volume`` lots of it are new
+        """
         if self.reported_at is None:
             return
         held = self.positions.get(order.target)
         if not order.is_entry:
-            if held is not None and held.volume > volume:
-                self.positions[held.ident] = msgspec.structs.replace(held, volume=held.volume - volume)
-            elif held is not None:
-                del self.positions[held.ident]
+            if held is not None:
+                self._shrink(held, order, volume)
         elif order.ticket and order.side is not None and order.ticket not in self.positions:
             self.positions[order.ticket] = BrokerPosition(
                 account=order.account,
@@ -115,6 +116,16 @@ class Mirror(msgspec.Struct):
                 magic=order.magic,
                 opened_at=order.updated_at,
             )
+
+    def _shrink(self, held: BrokerPosition, order: Order, volume: Lots) -> None:
+        """What an exit left of a position; where the account has shown that already, it stays as shown."""
+        left = held.volume - volume
+        if order.expect_vol is not None:
+            left = min(held.volume, order.expect_vol - order.filled_volume)
+        if left > 0:
+            self.positions[held.ident] = msgspec.structs.replace(held, volume=left)
+        else:
+            del self.positions[held.ident]
 
     def _roll_day(self, report: AccountReport, day: int) -> None:
         if day != self.day:

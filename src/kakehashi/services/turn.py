@@ -149,7 +149,7 @@ class Turn:
     def _follow(self, account: str, routed: Routed, at: int) -> None:
         self.batch.frames += routed.frames
         self.batch.closes += routed.closes
-        if not routed.facts:
+        if not routed.facts and routed.report is None:
             return
         for event in routed.events:
             self._told(event)
