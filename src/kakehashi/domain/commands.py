@@ -22,6 +22,7 @@ ENTRIES: Final = frozenset({"OPEN", "PENDING"})
 EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
 LOWERING: Final = EXITS | {"CANCEL"}
 UNFINISHED: Final = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PARTIAL})
+NEVER_ACTED: Final = frozenset({State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED})
 RESTING: Final = frozenset({State.PLACED, State.PARTIAL})
 UNANSWERED: Final = frozenset({0, 10012, 10031})
 """Retcodes after which the broker may still act for a long time; so does no answer at all (R7)."""
@@ -289,6 +290,8 @@ class Commands:
         if after not in TRANSITIONS.get(d.state, frozenset()):
             if after in (State.PLACED, State.PARTIAL) and d.state in TERMINAL - {State.NOT_EXECUTED}:
                 return []  # an older word than the one it ended with
+            if after in NEVER_ACTED and d.state in NEVER_ACTED and not d.filled:
+                return []  # another word for the same: a journal that lost its last lines has to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
         revived = d.state is State.NOT_EXECUTED
         facts = self._move(d, after, reason=reason, evidence=evidence, code=_code(after))

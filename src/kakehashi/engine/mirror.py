@@ -93,10 +93,11 @@ class Mirror(msgspec.Struct):
             self._count(deal)
         return fresh
 
-    def fill(self, order: Order, volume: Lots) -> None:
+    def fill(self, order: Order, volume: Lots, *, netting: bool = False) -> None:
         """Show an execution that an executor has just told of, until the next report says it better.
 
         :param order: with the execution already counted; ``volume`` lots of it are new
+        :param netting: an entry adds to the symbol's position: what is shown of that may have it already, and stays
         """
         if self.reported_at is None:
             return
@@ -104,6 +105,8 @@ class Mirror(msgspec.Struct):
         if not order.is_entry:
             if held is not None:
                 self._shrink(held, order, volume)
+        elif netting and any(p.symbol == order.symbol for p in self.positions.values()):
+            return
         elif order.ticket and order.side is not None and order.ticket not in self.positions:
             self.positions[order.ticket] = BrokerPosition(
                 account=order.account,
