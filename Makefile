@@ -9,7 +9,7 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench soak env-example lock clean
+.PHONY: help install demo test lint format bench sim soak env-example lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,11 @@ format: $(STAMP) ## let ruff fix what it can
 
 bench: $(STAMP) ## measure alerts/s and latencies on this machine
 	$(BIN)/python -m benchmarks
+
+SEEDS ?= 200
+FIRST ?= 1
+sim: $(STAMP) ## the deterministic simulation: SEEDS worlds from FIRST on, one JSON line (2000 for a night)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
 	$(BIN)/pytest -m soak --timeout 0

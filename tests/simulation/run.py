@@ -193,7 +193,7 @@ def run_seed(seed: int, *, chaos_s: float | None = None, **options: Any) -> Repo
     report = Report(seed=seed)
 
     async def main() -> None:
-        world = World(seed, chaos_s=chaos_s or random.Random(f"{seed}:length").uniform(60, 240))
+        world = World(seed, chaos_s=chaos_s or random.Random(f"{seed}:length").uniform(60, 180))
         await live(world, report, Chaos(world, **options))
 
     virtual.run(main())

@@ -147,7 +147,7 @@ class World:
     async def alerts(self) -> None:
         rng = self.dice("alerts")
         while True:
-            await asyncio.sleep(rng.expovariate(1 / 2.5))
+            await asyncio.sleep(rng.expovariate(1 / 1.2))
             self.signals += 1
             self.beside(self._send(self._alert(rng), f"k{self.signals}", again=rng.random() < 0.05))
 

@@ -22,7 +22,8 @@ ENTRIES: Final = frozenset({"OPEN", "PENDING"})
 EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
 LOWERING: Final = EXITS | {"CANCEL"}
 UNFINISHED: Final = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PARTIAL})
-NEVER_ACTED: Final = frozenset({State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED})
+DEALLESS: Final = frozenset({State.DONE, State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED})
+"""How a command may end without a deal. Which of them it was may be seen in two ways, and none of them moved a position."""
 RESTING: Final = frozenset({State.PLACED, State.PARTIAL})
 UNANSWERED: Final = frozenset({0, 10012, 10031})
 """Retcodes after which the broker may still act for a long time; so does no answer at all (R7)."""
@@ -245,7 +246,7 @@ class Commands:
         if d.state is State.UNKNOWN:
             return again or 0
         if d.state in RESTING and d.doubt_from:  # an order that is still shown works on; its end has to be asked for
-            return None if any(row.magic == d.cmd.magic for row in mirror.orders.values()) else again or 0
+            return None if _resting_ticket(d.cmd, mirror) else again or 0
         if d.state is State.ACKED and d.acked_now is not None:
             return max(d.acked_now + self._settings.status_ms, again or 0)
         return None
@@ -290,8 +291,8 @@ class Commands:
         if after not in TRANSITIONS.get(d.state, frozenset()):
             if after in (State.PLACED, State.PARTIAL) and d.state in TERMINAL - {State.NOT_EXECUTED}:
                 return []  # an older word than the one it ended with
-            if after in NEVER_ACTED and d.state in NEVER_ACTED and not d.filled:
-                return []  # another word for the same: a journal that lost its last lines has to find out anew
+            if after in DEALLESS and d.state in DEALLESS and not d.filled:
+                return []  # e.g. a journal that lost its last lines and had to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
         revived = d.state is State.NOT_EXECUTED
         facts = self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
@@ -322,6 +323,7 @@ class Commands:
         if frame.jst in ("REJECTED", "DONE", "CANCELLED") and d.state is not State.PARTIAL:
             return self._result(d, State(frame.jst), evidence="the journal says so")
         if d.state is State.UNKNOWN and mirror.fresh(now) and (seen := _seen(d.cmd, mirror)) is not None:
+            d.ticket = d.ticket or _resting_ticket(d.cmd, mirror)
             return self._result(d, seen, evidence="the account shows it")
         if not self._absent(d, frame, mirror, now, broker_offset):
             return []
@@ -351,7 +353,7 @@ class Commands:
             and mirror.synced_for(now) >= s.synced_ms
             and 0 < frame.hist_from <= d.first_sent_at + broker_offset - DAY_MS
             and now >= d.doubt_from + window
-            and not any(row.magic == d.cmd.magic for row in mirror.orders.values())
+            and not _resting_ticket(d.cmd, mirror)
             and (d.filled > 0 or not any(row.magic == d.cmd.magic for row in mirror.positions.values()))
         )
         if not known:
@@ -407,11 +409,16 @@ def _seen(cmd: Cmd, mirror: Mirror) -> State | None:
             return State.DONE
         if order is not None and (order.sl, order.tp, order.price) == (cmd.sl, cmd.tp, cmd.price):
             return State.DONE
-    if cmd.op == "PENDING" and any(row.magic == cmd.magic for row in mirror.orders.values()):
+    if cmd.op == "PENDING" and _resting_ticket(cmd, mirror):
         return State.PLACED
     if cmd.op == "CANCEL" and cmd.target not in mirror.orders:
         return State.DONE
     return None
+
+
+def _resting_ticket(cmd: Cmd, mirror: Mirror) -> str:
+    """The pending order that this command placed, or empty: whoever cancels it later has to name it."""
+    return next((row.ticket for row in mirror.orders.values() if row.magic == cmd.magic), "")
 
 
 def _made_by(row: DealRow, d: Delivery) -> bool:
