@@ -112,7 +112,7 @@ class Peer:
             if due is not None and due <= self.now:
                 self.step(w.TimePassed)
 
-    async def until(self, true: Callable[[], Any], seconds: float = 30.0) -> Any:
+    async def until(self, true: Callable[[], Any], seconds: float = 120.0) -> Any:
         """Wait for a condition on what the hub knows; its value."""
         try:
             async with asyncio.timeout(seconds):
@@ -124,18 +124,20 @@ class Peer:
             raise AssertionError(f"waited in vain; states {self.states}, events {told}") from None
         return found
 
-    async def ends(self, cmd: f.Cmd, seconds: float = 30.0) -> f.Evt:
+    async def ends(self, cmd: f.Cmd, seconds: float = 120.0) -> f.Evt:
         """Deliver a command and wait for the event that ends it."""
         self.deliver(cmd)
-        return await self.ended(cmd.id, seconds)
+        await self.ended(cmd.id, seconds)
+        return self.told(cmd.id)
 
-    async def ended(self, command_id: str, seconds: float = 30.0) -> f.Evt:
+    async def ended(self, command_id: str, seconds: float = 120.0) -> str:
+        """The state that a command ends in, by an event or by evidence."""
         over = {"FILLED", "DONE", "REJECTED", "EXPIRED", "NOT_EXECUTED", "CANCELLED"}
         await self.until(lambda: self.states[command_id] in over, seconds)
-        return self.told(command_id)
+        return self.states[command_id]
 
     def told(self, command_id: str) -> f.Evt:
         return next(e for e in reversed(self.events) if e.id == command_id)
 
-    async def fresh(self, seconds: float = 30.0) -> None:
+    async def fresh(self, seconds: float = 120.0) -> None:
         await self.until(lambda: self.link.fresh(self.now), seconds)

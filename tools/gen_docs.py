@@ -1,14 +1,19 @@
-"""Write the reason-code pages of the documentation from the one table of codes: ``python tools/gen_docs.py``."""
+"""Write what is generated of documentation and contracts: ``python tools/gen_docs.py``."""
 
 # ruff: noqa: INP001  a script, not a package
 
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
 from kakehashi.domain.codes import CODES
 
-DOCS: Final = Path(__file__).parents[1] / "docs"
+sys.path.insert(0, str(Path(__file__).parent))  # also when it is loaded as a module
+import ea_link
+
+ROOT: Final = Path(__file__).parents[1]
+DOCS: Final = ROOT / "docs"
 _HEADS: Final = {
     "en": (
         "# Reason codes",
@@ -51,7 +56,13 @@ def _cell(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page, by where it lives."""
-    return {DOCS / lang / "reason-codes.md": reason_codes(lang) for lang in _HEADS}
+    codes = {DOCS / lang / "reason-codes.md": reason_codes(lang) for lang in _HEADS}
+    links = {path: ea_link.filled(path.read_text("utf-8"), lang) for lang, path in _links()}
+    return codes | links | {ROOT / "contracts" / "asyncapi.yaml": ea_link.asyncapi()}
+
+
+def _links() -> list[tuple[str, Path]]:
+    return [(lang, DOCS / lang / "ea-link.md") for lang in _HEADS]
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from kakehashi.services.hub import Hub
 from kakehashi.services.ids import SystemClock, new_id
 from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
+from kakehashi.services.reception import Reception
 from kakehashi.services.trader import Trader
 from kakehashi.store.migrate import upgrade
 from kakehashi.store.open import open_store
@@ -72,9 +73,11 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         max_attempts=settings.mailbox.max_attempts,
         stale_ms=int(settings.mailbox.stale_s * 1000),
         unconfirmed_ms=int(settings.mailbox.unconfirmed_alert_s * 1000),
+        link_settings=settings.link.timers(),
         day_offset_ms=int(offset.total_seconds() * 1000) if offset else 0,
     )
     tokens = Tokens()
+    ea_peers = Peers(allow=settings.mailbox.allow_ips, trusted_proxies=())
     peers = Peers(allow=settings.ingest.allow_ips, trusted_proxies=settings.ingest.trusted_proxies)
     ingest = Ingest(
         trader,
@@ -95,8 +98,8 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         postbox=Postbox(trader, clock, lease_ms=int(settings.mailbox.lease_s * 1000)),
         tokens=tokens,
         peers=peers,
-        ea_peers=Peers(allow=settings.mailbox.allow_ips, trusted_proxies=()),
         ea_rate=RateLimit(settings.mailbox.rate_per_token),
+        reception=Reception(trader, tokens, clock, ea_peers),
     )
 
 
@@ -162,7 +165,9 @@ def uncapped(settings: Settings) -> Callable[[str], bool]:
 
 async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
     """Run role ``hub`` on sockets that are bound already, until SIGTERM or SIGINT; requests in flight are answered."""
-    from kakehashi.api.app import build_app  # noqa: PLC0415 FastAPI takes long to import, and the CLI only wants a store
+    # FastAPI takes long to import, and the CLI only wants a store.
+    from kakehashi.api.app import build_app  # noqa: PLC0415
+    from kakehashi.api.link import Keeper  # noqa: PLC0415
 
     hub = await build_hub(settings, url)
     # Stop as on SIGTERM: whoever supervises starts a sound one.
@@ -170,9 +175,11 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
     app = build_app(hub, settings)
     tune_the_interpreter()
     keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
+    links = Keeper(hub, max_sessions=settings.link.max_sessions)
     config = uvicorn.Config(
         Shortcut(app, app.routes),
         http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
+        ws=cast("type[asyncio.Protocol]", links.protocol),
         lifespan="on",
         access_log=False,
         log_config=None,

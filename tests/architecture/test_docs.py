@@ -91,6 +91,21 @@ def test_the_reason_code_page_is_what_the_table_says(lang: str) -> None:
     assert page.read_text("utf-8") == generator().reason_codes(lang), "run: python tools/gen_docs.py"
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_tables_and_diagrams_of_the_ea_link_are_what_the_code_says(lang: str) -> None:
+    page = ROOT / "docs" / lang / "ea-link.md"
+    assert generator().pages()[page] == page.read_text("utf-8"), "run: python tools/gen_docs.py"
+    assert "--> FRESH: proven" in page.read_text("utf-8")
+
+
+def test_both_languages_name_the_same_rules_and_reasons_of_the_ea_link() -> None:
+    pages = [(ROOT / "docs" / lang / "ea-link.md").read_text("utf-8") for lang in ("en", "ja")]
+    for what in (r"^- \*\*(R\d+) ", r"`([A-Z_]{4,})`", r"^\| (\d{4}) \|"):
+        english, japanese = (sorted(set(re.findall(what, page, re.MULTILINE))) for page in pages)
+        assert english == japanese
+    assert sorted(re.findall(r"^- \*\*R(\d+) ", pages[0], re.MULTILINE), key=int) == [str(n) for n in range(1, 23)]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_command_in_the_documents_exists(page: Path) -> None:
     faults = {" ".join(words): f for words in commands(page.read_text("utf-8")) if (f := fault(words))}

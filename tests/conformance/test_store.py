@@ -15,7 +15,8 @@ from tests.conformance.stores import from_backup, open_store, raw
 
 from kakehashi.domain.closures import Closed
 from kakehashi.domain.errors import Rejected, Unavailable
-from kakehashi.domain.incidents import Incident, Notice, Post, Severity, Standing
+from kakehashi.domain.incidentkinds import Severity
+from kakehashi.domain.incidents import Incident, Notice, Post, Standing
 from kakehashi.domain.orders import Fill, Op, Order, State
 from kakehashi.domain.values import Side
 from kakehashi.domain.views import BrokerPosition

@@ -31,6 +31,7 @@ EXPECTED: dict[str, set[str]] = {
     "GET /api/poll": {"ea"},
     "POST /api/ack": {"ea"},
     "POST /api/report": {"ea"},
+    "POST /ea/v1/poll": {"ea"},
     **{
         f"GET /api/v1/{what}": READERS
         for what in (
@@ -38,6 +39,10 @@ EXPECTED: dict[str, set[str]] = {
             *("routes/{name}", "trace/{id}", "openapi.json"),
         )
     },
+    **{f"GET /api/v1/{what}": READERS for what in ("incidents", "reliability")},
+    **{f"POST /api/v1/incidents/{{id}}/{do}": {"operator", "admin"} for do in ("ack", "close")},
+    "POST /api/v1/accounts/{name}/maintenance": {"operator", "admin"},
+    "POST /api/v1/notify/test": {"admin"},
     "POST /api/v1/dlq/{id}/retry": {"operator"},
     "POST /api/v1/dlq/{id}/discard": {"operator"},
     "POST /api/v1/kill/on": {"operator", "admin"},
@@ -46,6 +51,8 @@ EXPECTED: dict[str, set[str]] = {
     "DELETE /api/v1/routes/{name}": {"admin"},
     **{f"POST /api/v1/routes/{{name}}/{do}": {"admin"} for do in ("enable", "disable")},
     **{f"POST /api/v1/accounts/{{name}}/{do}": {"admin"} for do in ("arm", "disarm", "enable", "disable")},
+    "POST /api/v1/accounts/{name}/resync": {"operator"},
+    "POST /api/v1/accounts/{name}/confirm": {"admin"},
     "GET /api/v1/tokens": {"admin"},
     "POST /api/v1/tokens": {"admin"},
     "POST /api/v1/tokens/{id}/revoke": {"admin"},

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kakehashi import __version__
-from kakehashi.api import mailbox, operator, rest, webhook
+from kakehashi.api import linkpoll, mailbox, oncall, operator, rest, webhook
 from kakehashi.api.doors import scopes_of
 from kakehashi.api.http import bearer, error_response, json_response
 from kakehashi.domain.errors import KakehashiError, Rejected
@@ -41,9 +41,11 @@ def build_app(hub: Hub, settings: "Settings") -> FastAPI:
             *webhook.routes(
                 hub, max_body=settings.ingest.max_body, client_cert_header=settings.ingest.client_cert_header
             ),
+            *linkpoll.routes(hub, dead_s=settings.link.timers().dead_ms / 1000),
             *mailbox.routes(hub, require_hmac=settings.mailbox.require_hmac),
             *_health(hub),
             *operator.routes(hub, ttl=ttl),
+            *oncall.routes(hub, settings),
         ],
         lifespan=lifespan,
         openapi_url=None,  # FastAPI's own would be public

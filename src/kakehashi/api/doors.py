@@ -20,6 +20,8 @@ OPERATE: Final[Scopes] = frozenset({"operator"})
 ADMIN: Final[Scopes] = frozenset({"admin"})
 STOP: Final[Scopes] = OPERATE | ADMIN
 """Stopping is for everyone who is responsible; letting go on is for an admin."""
+TEND: Final[Scopes] = OPERATE | ADMIN
+"""Whoever is on call; nothing of it can lead to an order."""
 
 REST: Final = "/api/v1"
 
@@ -35,6 +37,7 @@ DOORS: Final[Mapping[str, Scopes]] = {
     "GET /api/poll": EA,
     "POST /api/ack": EA,
     "POST /api/report": EA,
+    "POST /ea/v1/poll": EA,
     f"GET {REST}/openapi.json": READ,
     f"GET {REST}/knocks": READ,
     f"GET {REST}/signals": READ,
@@ -53,6 +56,8 @@ DOORS: Final[Mapping[str, Scopes]] = {
     f"POST {REST}/accounts/{{name}}/disarm": ADMIN,
     f"POST {REST}/accounts/{{name}}/enable": ADMIN,
     f"POST {REST}/accounts/{{name}}/disable": ADMIN,
+    f"POST {REST}/accounts/{{name}}/resync": OPERATE,
+    f"POST {REST}/accounts/{{name}}/confirm": ADMIN,
     f"GET {REST}/routes": READ,
     f"GET {REST}/routes/{{name}}": READ,
     f"PUT {REST}/routes/{{name}}": ADMIN,
@@ -62,6 +67,12 @@ DOORS: Final[Mapping[str, Scopes]] = {
     f"GET {REST}/tokens": ADMIN,
     f"POST {REST}/tokens": ADMIN,
     f"POST {REST}/tokens/{{id}}/revoke": ADMIN,
+    f"GET {REST}/incidents": READ,
+    f"POST {REST}/incidents/{{id}}/ack": TEND,
+    f"POST {REST}/incidents/{{id}}/close": TEND,
+    f"POST {REST}/accounts/{{name}}/maintenance": TEND,
+    f"GET {REST}/reliability": READ,
+    f"POST {REST}/notify/test": ADMIN,
 }
 
 

@@ -76,12 +76,14 @@ class PositionLine(BaseModel):
     symbol: str
     side: str
     volume: str
-    open_price: str
+    price_open: str
     sl: str
     tp: str
-    magic: int
+    magic: str
     opened_at: int | None
     profit: str
+    fresh: bool
+    origin: str
 
 
 class AccountLine(BaseModel):
@@ -98,9 +100,31 @@ class AccountLine(BaseModel):
     user: str
     enabled: bool
     redelivery: str
+    market_hours: str
     version: int
     symbols: dict[str, str]
     pips: dict[str, str]
+
+
+class AccountStanding(AccountLine):
+    """An account and how it stands with its EA. ``link`` is live, stale or off."""
+
+    link: str
+    fresh: bool
+    epoch: int
+    instance: str
+    boot: int
+    sseq: int
+    suspended: bool
+    balance: str | None
+    equity: str | None
+
+
+class LinkAsked(BaseModel):
+    """The hub was asked; ``accounts`` shows what came of it."""
+
+    account: str
+    asked: str
 
 
 class RouteLine(BaseModel):

@@ -24,7 +24,7 @@ def routes(hub: Hub, *, require_hmac: bool) -> list[Route]:
 
     def admit(call: Call, body: bytes, account: str) -> TokenRow:
         peer = hub.peers.client(call.peer, call.header(b"x-forwarded-for"))
-        if not hub.ea_peers.allowed(peer):
+        if not hub.reception.may_knock(peer):
             raise Rejected("FORBIDDEN", "this address may not poll")
         raw = call.bearer
         token = hub.tokens.find(raw, at=hub.clock.now_ms())

@@ -32,7 +32,7 @@ OF_AN_ACCOUNT: Final[dict[str, type[BaseModel]]] = {
 }
 OF_THE_HUB: Final[dict[str, type[BaseModel]]] = {
     "signals": lines.SignalLine,
-    "accounts": lines.AccountLine,
+    "accounts": lines.AccountStanding,
     "routes": lines.RouteLine,
     "kills": lines.KillLine,
     "tokens": lines.TokenLine,
@@ -67,13 +67,15 @@ def _by(request: Request) -> str:
 def _lists(router: APIRouter, hub: Hub) -> None:
     def of_the_hub(what: str) -> Any:
         async def listed(page: Annotated[wishes.Page, Query()]) -> Response:
-            return done(await desk.listing(hub.store, what, limit=page.limit))
+            return done(await desk.listing(hub.store, what, at=hub.clock.now_ms(), limit=page.limit))
 
         return listed
 
     def of_an_account(what: str) -> Any:
         async def listed(page: Annotated[wishes.AccountPage, Query()]) -> Response:
-            return done(await desk.listing(hub.store, what, account=page.account, limit=page.limit))
+            return done(
+                await desk.listing(hub.store, what, at=hub.clock.now_ms(), account=page.account, limit=page.limit)
+            )
 
         return listed
 
@@ -143,6 +145,19 @@ def _accounts(router: APIRouter, hub: Hub) -> None:
     async def enable(request: Request, name: PathName) -> Response:
         """Trade an account again."""
         return await change(request, name, enabled=True)
+
+    async def ask(request: Request, name: str, wish: str) -> Response:
+        return done(await desk.ask_link(hub.store, name, ask=wish, by=_by(request), at=hub.clock.now_ms()))
+
+    @router.post("/accounts/{name}/resync", response_model=Ok[lines.LinkAsked])
+    async def resync(request: Request, name: PathName) -> Response:
+        """Have the EA send a whole snapshot now."""
+        return await ask(request, name, "resync")
+
+    @router.post("/accounts/{name}/confirm", response_model=Ok[lines.LinkAsked])
+    async def confirm(request: Request, name: PathName) -> Response:
+        """Let an account trade again whose EA knew more than the hub. Compare with the terminal first."""
+        return await ask(request, name, "confirm")
 
     @router.post("/accounts/{name}/disable", response_model=Ok[lines.AccountLine])
     async def disable(request: Request, name: PathName) -> Response:

@@ -8,9 +8,15 @@ import msgspec
 
 from kakehashi.cli.options import LIMIT, DecimalType
 from kakehashi.cli.output import command_output
-from kakehashi.cli.session import change, on_store, shown
+from kakehashi.cli.session import change, now_ms, on_store, shown
+from kakehashi.domain.markethours import market_hours
 from kakehashi.domain.values import Account, MarginMode, Platform, Redelivery, TradeMode
 from kakehashi.services import desk
+
+ACCOUNT_COLUMNS = (
+    *("name", "platform", "number", "currency", "mode", "armed", "enabled"),
+    *("link", "fresh", "balance", "equity", "epoch", "suspended"),
+)
 
 
 @click.group("accounts")
@@ -37,10 +43,10 @@ async def add(name: str, **options: str) -> dict[str, Any]:
 
 @accounts.command("list")
 @LIMIT
-@command_output(columns=("name", "platform", "number", "currency", "margin_mode", "mode", "armed", "enabled"))
+@command_output(columns=ACCOUNT_COLUMNS)
 async def list_accounts(limit: int) -> list[dict[str, Any]]:
     """All accounts."""
-    return await on_store(lambda store: desk.listing(store, "accounts", limit=limit))
+    return await on_store(lambda store: desk.listing(store, "accounts", at=now_ms(), limit=limit))
 
 
 def _switch(command: str, text: str, **changes: bool) -> None:
@@ -55,6 +61,32 @@ _switch("arm", "Let a REAL account trade. This is your savings: check routes and
 _switch("disarm", "Stop a REAL account from being traded at all.", armed=False)
 _switch("enable", "Trade an account again.", enabled=True)
 _switch("disable", "Trade nothing on an account, closing included.", enabled=False)
+
+
+@accounts.command("hours")
+@click.argument("name")
+@click.argument("hours")
+@command_output()
+async def hours(name: str, hours: str) -> dict[str, Any]:
+    """When the market of NAME is closed (a stopped EA is no outage then): fx, always, or "fri 22:00-sun 22:00" (UTC)."""
+    market_hours(hours)
+    return shown(await change(desk.change_account, name, market_hours=hours))
+
+
+@accounts.command("resync")
+@click.argument("name")
+@command_output()
+async def resync(name: str) -> dict[str, Any]:
+    """Have the EA send a whole snapshot now."""
+    return await change(desk.ask_link, name, ask="resync")
+
+
+@accounts.command("confirm")
+@click.argument("name")
+@command_output()
+async def confirm(name: str) -> dict[str, Any]:
+    """Let an account trade again whose EA knew more than the hub. Compare positions and orders with the terminal first."""
+    return await change(desk.ask_link, name, ask="confirm")
 
 
 @click.group("symbols")

@@ -28,35 +28,90 @@ def ea() -> None:
 @click.option("--poll-s", type=click.FloatRange(0.01, 60), default=1.0)
 @click.option("--report-s", type=click.FloatRange(0.05, 3600), default=5.0)
 @click.option("--symbol", default="", help="Only orders of this symbol.")
-@click.option("--journal", type=click.Path(path_type=Path), default=None, help="Remembers executed commands here.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Remembers executed commands here. On the link it always does: one file for each server and login.",
+)
 @click.option("--legacy", is_flag=True, help="No memory, no reports, acks by keys only.")
 @click.option("--balance", default="10000")
 @click.option("--currency", default="USD")
 @click.option("--margin-mode", type=click.Choice(["hedging", "netting"]), default="hedging")
 @click.option("--suffix", default="", help="Of the broker's symbol names, e.g. .m")
 @click.option("--die-after-poll", type=int, default=None, help="Dies holding the lease of the n-th poll with work.")
+@click.option(
+    "--link",
+    type=click.Choice(["mailbox", "ws", "poll"]),
+    default="mailbox",
+    show_default=True,
+    help="How it talks to the hub: the mailbox, or the link (klink/1) by WebSocket or by polls.",
+)
+@click.option(
+    "--wait-ms", type=click.IntRange(0, 750), default=750, help="Link by polls: how long the hub may hold one."
+)
+@click.option("--die-at", default=None, metavar="POINT[:NTH]", help="Link: dies there, as by kill -9 (for tests).")
 @command_output()
-def simulate(secret: str, url: str | None, socket_path: str | None, **options: Any) -> None:
-    """Poll the hub and trade on the simulated broker until Ctrl-C."""
+def simulate(
+    secret: str,
+    url: str | None,
+    socket_path: str | None,
+    link: str,
+    wait_ms: int,
+    die_at: str | None,
+    **options: Any,
+) -> None:
+    """Trade on the simulated broker what the hub says, until Ctrl-C."""
     from kakehashi.config import load_settings
     from kakehashi.telemetry import setup_logging
     from kakehashi.terminal.core.words import MarginMode
-    from kakehashi.terminal.ea import EaConfig, EaDied, run_ea
 
     settings = load_settings()
     setup_logging(settings)
     options["balance"] = Decimal(options["balance"])
     options["margin_mode"] = MarginMode(options["margin_mode"])
-    config = EaConfig(
-        base_url=hub_url(url),
-        token=secret,
-        socket=socket_path or str(settings.broker.socket),
-        **options,
-    )
+    options |= {"base_url": hub_url(url), "token": secret, "socket": socket_path or str(settings.broker.socket)}
+    if link == "mailbox":
+        _by_mailbox(options)
+    elif options["legacy"] or options["die_after_poll"]:
+        raise Malformed("USAGE", "--legacy and --die-after-poll belong to the mailbox", value=link)
+    else:
+        _by_link(options, transport=link, wait_ms=wait_ms, die_at=die_at)
+
+
+def _by_mailbox(options: dict[str, Any]) -> None:
+    from kakehashi.terminal.ea import EaConfig, EaDied, run_ea
+
     try:
-        asyncio.run(run_ea(config))
+        asyncio.run(run_ea(EaConfig(**options)))
     except EaDied:
         raise SystemExit(9) from None
+
+
+def _by_link(options: dict[str, Any], *, transport: str, wait_ms: int, die_at: str | None) -> None:
+    from kakehashi.config import data_dir
+    from kakehashi.terminal.linked import LinkedConfig, Transport, run_linked
+    from kakehashi.terminal.wire import Login
+
+    opening = ("account", "number", "currency", "margin_mode", "balance", "suffix")
+    config = LinkedConfig(
+        **{name: options[name] for name in ("base_url", "token", "socket", "journal")},
+        login=Login(**{name: options[name] for name in opening}),
+        journals=data_dir() / "ea",
+        transport=Transport(transport),
+        wait_ms=wait_ms,
+        fate=_fate(die_at) if die_at else None,
+    )
+    asyncio.run(run_linked(config))
+
+
+def _fate(text: str) -> Any:
+    from kakehashi.terminal.dying import Fate, Point
+
+    point, _, nth = text.partition(":")
+    if point not in {p.value for p in Point} or not (nth or "1").isdigit() or nth == "0":
+        raise Malformed("USAGE", f"--die-at takes one of {', '.join(Point)}, and :NTH from 1", value=text)
+    return Fate(point=Point(point), nth=int(nth or 1))
 
 
 @click.group("tv")

@@ -6,10 +6,16 @@ import click
 
 from kakehashi.cli.options import ACCOUNT, LIMIT
 from kakehashi.cli.output import command_output, language
-from kakehashi.cli.session import on_store
+from kakehashi.cli.session import now_ms, on_store
 
 if TYPE_CHECKING:
     pass
+
+
+POSITION_COLUMNS = (
+    *("account", "ticket", "symbol", "side", "volume", "price_open", "sl", "tp", "profit", "fresh", "origin"),
+    *("closed_reason", "price", "deal"),
+)
 
 
 @click.group("signals")
@@ -49,10 +55,11 @@ def positions() -> None:
 @positions.command("list")
 @LIMIT
 @ACCOUNT
-@command_output(columns=("account", "symbol", "side", "volume", "open_price", "sl", "tp", "profit", "ident", "magic"))
-async def list_positions(limit: int, account: str) -> list[dict[str, Any]]:
+@click.option("--all", "closed", is_flag=True, help="Also those that ended, and how.")
+@command_output(columns=POSITION_COLUMNS)
+async def list_positions(limit: int, account: str, closed: bool) -> list[dict[str, Any]]:
     """As of the last report of each account."""
-    return await _listing("positions", account, limit)
+    return await _listing("positions", account, limit, closed=closed)
 
 
 @click.group("fills")
@@ -92,7 +99,9 @@ async def trace(wanted: str) -> dict[str, Any]:
     return await on_store(lambda store: desk.trace(store, wanted))
 
 
-async def _listing(what: str, account: str, limit: int) -> list[dict[str, Any]]:
+async def _listing(what: str, account: str, limit: int, *, closed: bool = False) -> list[dict[str, Any]]:
     from kakehashi.services import desk
 
-    return await on_store(lambda store: desk.listing(store, what, account=account, limit=limit))
+    return await on_store(
+        lambda store: desk.listing(store, what, at=now_ms(), account=account, limit=limit, closed=closed)
+    )

@@ -66,7 +66,7 @@ def explain_all(flags: Mapping[str, Any] | None = None) -> list[Explanation]:
         rows.append(
             Explanation(
                 key=key,
-                value=_shown(getattr(getattr(settings, section), name)),
+                value=_shown(getattr(getattr(settings, section), name), hidden=_extra(field).get("hidden", False)),
                 origin=origins.get(key, "default"),
                 env=env_name(key),
                 meaning=field.description or "",
@@ -135,9 +135,18 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
             hint="set KAKEHASHI_STORE__URL or KAKEHASHI_STORE__URL_FILE",
         )
     refuse_weak(url, key="store.url")
+    origin = origins.get("notify.targets", "default")
+    if settings.notify.targets and origin != env_name("notify.targets"):
+        raise bad_config(
+            "notify.targets",
+            f"holds secrets and came from {origin}; secrets come from the environment, a file or a secret manager",
+            hint="set KAKEHASHI_NOTIFY__TARGETS or KAKEHASHI_NOTIFY__TARGETS_FILE",
+        )
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, *, hidden: bool = False) -> str:
+    if hidden and value:
+        return "***"
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, bool):

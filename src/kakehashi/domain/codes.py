@@ -8,6 +8,7 @@ from kakehashi.domain.codes_input import INPUT_CODES
 from kakehashi.domain.codes_link import LINK_CODES
 from kakehashi.domain.codes_system import SYSTEM_CODES
 from kakehashi.domain.codes_trade import TRADE_CODES
+from kakehashi.domain.codes_watch import WATCH_CODES
 from kakehashi.domain.errors import Rejected
 
 __all__ = ["CODES", "Code", "Refused", "refused", "render"]
@@ -146,7 +147,7 @@ _GENERAL: Final = (
     ),
 )
 
-ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES, *LINK_CODES)
+ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES, *LINK_CODES, *WATCH_CODES)
 CODES: Final[Mapping[str, Code]] = {entry.code: entry for entry in ALL_CODES}
 
 

@@ -13,7 +13,7 @@ from kakehashi.domain.codes import refused
 from kakehashi.domain.decision import Decision, Intent
 from kakehashi.domain.orders import IN_FLIGHT, Op, Order, State
 from kakehashi.domain.rules import CloseScope, Route, RouteRules
-from kakehashi.domain.values import Lots, Millis, Side, round_down
+from kakehashi.domain.values import ZERO, Instrument, Lots, Millis, Side, round_down
 from kakehashi.domain.views import AccountView, BrokerPosition, RouteMemory, Signal
 
 ONLY: Final = {
@@ -165,19 +165,29 @@ def _close_part(case: Case, p: BrokerPosition, ratio: Decimal, ttl_ms: Millis, n
 
 def _closing(case: Case, p: BrokerPosition, part: Lots, ttl_ms: Millis, notes: list[str]) -> Intent | None:
     """A close of ``part`` lots rounded down; of all where no remainder could stand; None below the minimum."""
-    instrument = case.view.instrument
     whole = _close(case, p, ttl_ms)
-    if part >= p.volume:
+    closed = part_closed(p.volume, part, case.view.instrument)
+    minimum = case.view.instrument and case.view.instrument.vol_min
+    if closed == p.volume:
+        if part < p.volume:
+            notes.append(f"CLOSES_ALL: less than {minimum} lots of {p.ident} would be left")
         return whole
-    if instrument is not None:
-        part = round_down(part, instrument.vol_step)
-        if p.volume - part < instrument.vol_min or p.volume < 2 * instrument.vol_min:
-            notes.append(f"CLOSES_ALL: less than {instrument.vol_min} lots of {p.ident} would be left")
-            return whole
-        if part < instrument.vol_min:
-            notes.append(f"BELOW_MIN_VOLUME: the part of {p.ident} is below {instrument.vol_min} lots")
-            return None
-    return msgspec.structs.replace(whole, op=Op.CLOSE_PARTIAL, volume=part, volume_ratio=part / p.volume)
+    if not closed:
+        notes.append(f"BELOW_MIN_VOLUME: the part of {p.ident} is below {minimum} lots")
+        return None
+    return msgspec.structs.replace(whole, op=Op.CLOSE_PARTIAL, volume=closed, volume_ratio=closed / p.volume)
+
+
+def part_closed(volume: Lots, part: Lots, instrument: Instrument | None) -> Lots:
+    """How many of ``volume`` lots are closed where ``part`` should be: rounded down, all of them where no remainder could
+    stand, 0 where the part is below the minimum.
+    """
+    if part >= volume or instrument is None:
+        return min(part, volume)
+    part = round_down(part, instrument.vol_step)
+    if volume - part < instrument.vol_min or volume < 2 * instrument.vol_min:
+        return volume
+    return part if part >= instrument.vol_min else ZERO
 
 
 def _close(case: Case, p: BrokerPosition, ttl_ms: Millis) -> Intent:

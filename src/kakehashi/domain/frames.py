@@ -5,19 +5,19 @@ prices decimal text, times integer ms UTC. Unknown fields are ignored; a field g
 unknown type are refused. Source: PROTOCOL sections 1 and 5.
 """
 
-import json
+import re
 import zlib
 from collections.abc import Iterable
-from decimal import Decimal
-from typing import Any, Final, NoReturn, TypeAlias
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from kakehashi.domain.errors import Malformed
+from kakehashi.domain.strict import strict_object
 from kakehashi.domain.values import MAX_AMOUNT, Millis
 
 MAX_FRAME: Final = 65_536
-MAX_DEPTH: Final = 8
 
 ALIASES: Final = {"HEARTBEAT": "HB", "FULL_SYNC": "SNAP", "REQUEST_FULL_SYNC": "REQ_SNAP"}
 """S1's message names."""
@@ -199,14 +199,16 @@ class Evt(_Frame, frozen=True, kw_only=True, tag="EVT"):
 
 
 class QueryResult(_Frame, frozen=True, kw_only=True, tag="QRES"):
-    """What the journal and then the venue know of a command.
+    """What the journal and then the venue know of a command, or history of a position.
 
+    :ivar id: as the QUERY had it, and ``position`` likewise
     :ivar jst: the journal's state of it, empty where it is unknown there
-    :ivar found: results found at the venue, each as an EVT would tell it
-    :ivar hist_from: how far back history was read, ms
+    :ivar found: the deals found, each as an EVT would tell it
+    :ivar hist_from: how far back history was read, ms, broker time; 0: not at all
     """
 
-    id: str
+    id: str = ""
+    position: str = ""
     magic: str = ""
     jst: str = ""
     found: tuple[DealRow, ...] = ()
@@ -318,7 +320,10 @@ class Resend(_Frame, frozen=True, kw_only=True, tag="RESEND"):
 
 
 class Query(_Frame, frozen=True, kw_only=True, tag="QUERY"):
-    id: str
+    """What became of a command (``id``), or which deals a position has (``position``, its identifier; R14)."""
+
+    id: str = ""
+    position: str = ""
     magic: str = ""
 
 
@@ -373,15 +378,25 @@ FromHub: TypeAlias = (
 )
 
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
+_EXPONENT: Final = re.compile(rb'"-?\d+(?:\.\d+)?E[+-]\d+"')
 
 
 def encode(frame: FromEa | FromHub) -> bytes:
-    """The frame as it goes on the wire."""
-    return _encode(frame)
+    """The frame as it goes on the wire: all of its fields, in order; amounts without an exponent, which EAs need not read."""
+    raw = _encode(frame)
+    return _encode(_plain(msgspec.to_builtins(frame, builtin_types=(Decimal,)))) if _EXPONENT.search(raw) else raw
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def from_ea(raw: str | bytes) -> FromEa:
-    """:raises Malformed: TOO_LARGE, BAD_JSON, DUPLICATE_FIELD, UNKNOWN_FRAME, BAD_FRAME, NUMBER_OUT_OF_RANGE"""
+    """:raises Malformed: TOO_LARGE, BAD_JSON, BAD_CHARACTER, DUPLICATE_FIELD, UNKNOWN_FRAME, BAD_FRAME, NUMBER_OUT_OF_RANGE"""
     frame: FromEa = _decoded(raw, FromEa)
     return frame
 
@@ -395,7 +410,7 @@ def from_hub(raw: str | bytes) -> FromHub:
 def _decoded(raw: str | bytes, union: Any) -> Any:
     if len(raw) > MAX_FRAME:
         raise Malformed("TOO_LARGE", f"a frame has at most {MAX_FRAME} bytes, this one {len(raw)}")
-    value = _strict(raw)
+    value = strict_object(raw)
     kind = value.get("t")
     value["t"] = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
     if value.get("v", 1) != 1:
@@ -407,41 +422,6 @@ def _decoded(raw: str | bytes, union: Any) -> Any:
         raise Malformed("UNKNOWN_FRAME" if unknown else "BAD_FRAME", str(e)[:200], value=str(kind)[:40]) from None
     _bounded(frame)
     return frame
-
-
-def _strict(raw: str | bytes) -> dict[str, Any]:
-    try:
-        text = raw if isinstance(raw, str) else raw.decode()
-        if text.count("{") + text.count("[") > 1000 and _depth(text) > MAX_DEPTH:
-            raise Malformed("BAD_JSON", f"nested more than {MAX_DEPTH} deep")
-        value = json.loads(text, object_pairs_hook=_once, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, ArithmeticError, RecursionError) as e:
-        raise Malformed("BAD_JSON", f"not a JSON object: {str(e)[:120]}") from None
-    if not isinstance(value, dict):
-        raise Malformed("BAD_JSON", "a frame is one JSON object")
-    return value
-
-
-def _depth(text: str) -> int:
-    deepest = depth = 0
-    for char in text:
-        if char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth -= 1
-    return deepest
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise Malformed("DUPLICATE_FIELD", "a field is given twice")
-    return fields
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise Malformed("NUMBER_OUT_OF_RANGE", f"{name} is not a number")
 
 
 def _bounded(value: object) -> None:
@@ -462,6 +442,7 @@ def _bounded(value: object) -> None:
 # -- the sync version (R12) --------------------------------------------------------------------------------------
 
 _E8: Final = Decimal(100_000_000)
+_FINEST: Final = Decimal("1E-8")
 
 
 def scaled(amount: Decimal) -> int:
@@ -470,14 +451,27 @@ def scaled(amount: Decimal) -> int:
     >>> scaled(Decimal("1.0855"))
     108550000
     """
-    return int(amount * _E8)
+    return int(amount.quantize(_FINEST, ROUND_DOWN) * _E8)
+
+
+def ticket_number(ticket: str) -> int:
+    """The number that a ticket is.
+
+    :raises ValueError: it is none
+    """
+    if not (ticket.isascii() and ticket.isdecimal() and len(ticket) <= 20):  # 2^64 has 20 digits
+        raise ValueError(f"a ticket is a number of at most 20 digits, got {ticket[:40]!r}")
+    return int(ticket)
 
 
 def position_crc(rows: Iterable[PositionRow]) -> int:
-    """CRC32 over the positions in order of their tickets' numbers."""
+    """CRC32 over the positions in order of their tickets' numbers.
+
+    :raises ValueError: a ticket is not a number
+    """
     lines = (
         f"{r.ticket}|{r.symbol}|{r.side}|{scaled(r.volume)}|{scaled(r.open)}|{scaled(r.sl)}|{scaled(r.tp)}|{r.magic}"
-        for r in sorted(rows, key=lambda r: int(r.ticket))
+        for r in sorted(rows, key=lambda r: ticket_number(r.ticket))
     )
     return zlib.crc32("\n".join(lines).encode())
 
@@ -486,6 +480,6 @@ def order_crc(rows: Iterable[OrderRow]) -> int:
     """The same over pending orders."""
     lines = (
         f"{r.ticket}|{r.symbol}|{r.type}|{scaled(r.volume)}|{scaled(r.price)}|{scaled(r.sl)}|{scaled(r.tp)}|{r.magic}"
-        for r in sorted(rows, key=lambda r: int(r.ticket))
+        for r in sorted(rows, key=lambda r: ticket_number(r.ticket))
     )
     return zlib.crc32("\n".join(lines).encode())

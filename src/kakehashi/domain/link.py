@@ -15,7 +15,7 @@ from kakehashi.domain import linkwords as w
 from kakehashi.domain.admission import Claim, Refusal, controls, entered, lease_held, refusal, seeing, welcome
 from kakehashi.domain.commands import Commands, Delivery, Outlet
 from kakehashi.domain.errors import IllegalTransition
-from kakehashi.domain.linkstate import POSITION_QUERY, Mirror
+from kakehashi.domain.linkstate import Mirror
 from kakehashi.domain.linkwords import Alarm, Arrived, LinkRecord, LinkSettings, Session, Steps, Turn
 from kakehashi.domain.values import Millis
 
@@ -345,7 +345,7 @@ class Link:
         self._send(f.EvtAck(n=self.record.seen[name].evt_hi))
 
     def _qres(self, answer: f.QueryResult, event: Arrived) -> None:
-        if answer.id.startswith(POSITION_QUERY):
+        if answer.position:
             self._out.facts += self.mirror.answered(answer)
             return
         self._out.facts += self.commands.answered(

@@ -92,6 +92,39 @@ class ForeignClose(_Event, frozen=True, kw_only=True, tag="foreign_close"):
     symbol: str
 
 
+class IncidentAcked(_Event, frozen=True, kw_only=True, tag="incident_acked"):
+    """A person has seen an incident: it is not told again."""
+
+    incident: str
+    by: str
+
+
+class IncidentClosed(_Event, frozen=True, kw_only=True, tag="incident_closed"):
+    """A person says that an incident is over, or that it never was one (``false``)."""
+
+    incident: str
+    by: str
+    false: bool = False
+
+
+class MaintenanceSet(_Event, frozen=True, kw_only=True, tag="maintenance"):
+    """A planned stop of an account begins or ends. ``until`` None: until somebody ends it."""
+
+    account: str
+    on: bool
+    by: str
+    until: Millis | None = None
+
+
+class ExitAgain(_Event, frozen=True, kw_only=True, tag="exit_again"):
+    """The position of an exit that was refused for its volume has been seen: the exit is decided again."""
+
+    account: str
+    order: str
+    held: BrokerPosition | None
+    instrument: Instrument | None = None
+
+
 class Renumbered(_Event, frozen=True, kw_only=True, tag="renumbered"):
     """Order numbers and magics begin anew beyond what any copy of this hub has ever given out (R20)."""
 
@@ -123,6 +156,10 @@ Event: TypeAlias = (
     | DeadLetterRetried
     | DeadLetterDiscarded
     | ForeignClose
+    | IncidentAcked
+    | IncidentClosed
+    | MaintenanceSet
+    | ExitAgain
     | Renumbered
     | LinkAsked
 )

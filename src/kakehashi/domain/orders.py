@@ -150,6 +150,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     :ivar remembers: the executor it was leased to declared that it remembers ids and looks up ``magic``
     :ivar linked: it went out over the EA link, which alone says what became of it
     :ivar code: the reason code of its end, where it has one
+    :ivar repeats: how many exits before this one were overtaken by the world and decided again
     :ivar past: every state it came into, and when, oldest first
     """
 
@@ -196,6 +197,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: str = ""
     reason: str = ""
     past: tuple[tuple[State, Millis], ...] = ()
+    repeats: int = 0
 
     @property
     def key(self) -> str:

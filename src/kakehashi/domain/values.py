@@ -122,6 +122,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     user: str = "default"
     enabled: bool = True
     redelivery: Redelivery = Redelivery.AUTO
+    market_hours: str = ""
+    """When a stopped EA is no outage, as :func:`~kakehashi.domain.markethours.market_hours` reads it; empty: as set for all."""
     version: int = 1
     symbols: dict[str, str] = {}
     """Signal symbol to broker symbol, e.g. ``{"EURUSD": "EURUSD.m"}``; unmapped names pass as they are."""

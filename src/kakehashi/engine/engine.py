@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from kakehashi.domain.again import Names, again, overtaken
 from kakehashi.domain.alerts import OrderKind
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
 from kakehashi.domain.deliveries import (
@@ -30,6 +31,7 @@ from kakehashi.domain.messages import (
     DeadLetterRetried,
     DeliveriesLeased,
     Event,
+    ExitAgain,
     ForeignClose,
     MirrorView,
     OrderReported,
@@ -38,7 +40,7 @@ from kakehashi.domain.messages import (
     SignalReceived,
     TimePassed,
 )
-from kakehashi.domain.orders import Happening, Order, State
+from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.reconcile import DOUBTFUL, evidence
 from kakehashi.domain.rules import Route
 from kakehashi.domain.values import Account, MarginMode, Redelivery
@@ -82,6 +84,7 @@ class Engine:
         self.memories: dict[str, RouteMemory] = {}
         self.magics: dict[str, OrderedDict[int, str]] = {}
         self.signals: dict[str, Signal] = {}
+        self._overtaken: dict[str, dict[str, Order]] = {}
         self.seq = 0
         self._out = Outcome()
         self._views: dict[str, MirrorView] = {}
@@ -111,6 +114,8 @@ class Engine:
                 self._dead_letter(event)
             case ForeignClose():
                 self._foreign_close(event)
+            case ExitAgain():
+                self._exit_again(event)
             case Renumbered():
                 self.seq = max(self.seq, event.seq)
                 self.settings = msgspec.structs.replace(self.settings, prefix=event.prefix)
@@ -263,14 +268,17 @@ class Engine:
         if len(magics) > MAGICS_REMEMBERED:
             magics.popitem(last=False)
 
+    def _names(self, seq: int) -> Names:
+        return Names(f"o-{self.settings.prefix:x}-{seq}", seq, (self.settings.prefix << SEQ_BITS) | seq)
+
     def _new_order(
         self, intent: Intent, signal: Signal, route: Route, account: Account, *, waits_for: tuple[str, ...], at: int
     ) -> Order:
         self.seq += 1
-        alert = signal.alert
+        alert, names = signal.alert, self._names(self.seq)
         return Order(
-            id=f"o-{self.settings.prefix:x}-{self.seq}",
-            seq=self.seq,
+            id=names.id,
+            seq=names.seq,
             account=account.name,
             route=route.name,
             signal_id=signal.id,
@@ -279,7 +287,7 @@ class Engine:
             kind=intent.kind,
             symbol=intent.symbol,
             side=intent.side,
-            magic=(self.settings.prefix << SEQ_BITS) | self.seq,
+            magic=names.magic,
             created_at=at,
             updated_at=at,
             expires_at=at + intent.ttl_ms,
@@ -350,6 +358,30 @@ class Engine:
                 netting = account is not None and account.margin_mode is MarginMode.NETTING
                 mirror.fill(after, fill.volume, netting=netting)
         self._end_or_keep(after, event.at)
+        account = self.accounts.get(after.account)
+        if account is not None and overtaken(after, account):
+            self._overtaken.setdefault(after.account, {})[after.id] = after
+
+    def overtaken(self, account: str, at: int) -> Iterator[Event]:
+        """Exits that are to be decided again now; where the mirror does not show yet what overtook them, it is waited for."""
+        mirror = self.mirrors.get(account)
+        for order in tuple(self._overtaken.get(account, {}).values()):
+            held = mirror.positions.get(order.target) if mirror is not None else None
+            moved = held is None or held.volume != order.expect_vol
+            if order.op is Op.CLOSE or moved or at >= order.expires_at:
+                instrument = mirror.instruments.get(order.symbol) if mirror is not None else None
+                yield ExitAgain(at=at, account=account, order=order.id, held=held, instrument=instrument)
+
+    def _exit_again(self, event: ExitAgain) -> None:
+        order = self._overtaken.get(event.account, {}).pop(event.order, None)
+        if order is None:
+            return
+        names = self._names(self.seq + 1)
+        new = again(order, event.held, event.instrument, names=names, at=event.at)
+        if new is not None:
+            self.seq += 1
+            self._keep(new)
+            self.know_magic(new)
 
     def _reports(self, mirror: Mirror | None, event: OrderReported) -> bool:
         """Whether the account has a mirror, by the recorded view when replaying."""

@@ -113,6 +113,11 @@ class Tokens:
         self.used[row.id] = at
         return row
 
+    def live(self, token_id: str, *, at: int) -> bool:
+        """Whether this token may be used now."""
+        row = self._by_id.get(token_id)
+        return row is not None and row.revoked_at is None and (row.expires_at is None or row.expires_at > at)
+
     async def save_used(self, store: Store, ownership: Ownership) -> None:
         """Write each token's last use; its first one of a day (UTC) is audited (SEC-16).
 

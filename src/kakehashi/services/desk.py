@@ -8,11 +8,13 @@ import msgspec
 
 from kakehashi.domain import deadletters
 from kakehashi.domain.errors import Malformed, Rejected
+from kakehashi.domain.messages import Ask
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.rules import Route
 from kakehashi.domain.signals import DIFFERS
 from kakehashi.domain.values import Account
 from kakehashi.ports import AuditRow, ConfigRow, Store
+from kakehashi.services import mirrors
 from kakehashi.services.access import NewToken, create_token
 
 OWNER = "hub"
@@ -23,12 +25,20 @@ ORDER_FIELDS = (
     *("id", "account", "symbol", "side", "volume", "op", "state", "filled_volume", "filled_price", "magic", "ticket"),
     *("retcode", "code", "reason", "route", "signal_id", "trace_id", "target", "attempt", "created_at", "updated_at"),
 )
+IN_DOUBT = "IN_DOUBT"
+"""What the EA link calls an order of unknown outcome: it is asked after until evidence settles it."""
+
 TOKEN_SECRETS = frozenset({"sha256", "hmac_key"})
 LISTS = ("signals", "orders", "fills", "positions", "accounts", "routes", "dlq", "kills", "tokens")
 
 
-async def listing(store: Store, what: str, *, account: str = "", limit: int = 100) -> list[dict[str, Any]]:
+async def listing(
+    store: Store, what: str, *, at: int = 0, account: str = "", limit: int = 100, closed: bool = False
+) -> list[dict[str, Any]]:
     """Newest first.
+
+    :param at: now, ms UTC: of accounts and positions, what is fresh depends on it
+    :param closed: of positions those that ended as well
 
     :raises Rejected: NOT_FOUND: no such list
     """
@@ -41,10 +51,15 @@ async def listing(store: Store, what: str, *, account: str = "", limit: int = 10
         case "dlq":
             dead = {**where, "state": State.DEAD.value}
             return [order_line(r) for r in await store.rows("orders", where=dead, limit=limit)]
-        case "fills" | "positions":
+        case "fills":
             return [plain(r) for r in await store.rows(what, where=where, limit=limit)]
-        case "accounts" | "routes":
-            return [config_line(r) for r in await store.configs(what.removesuffix("s"))][:limit]
+        case "positions":
+            return await mirrors.positions(store, account=account, limit=limit, now=at, closed=closed)
+        case "accounts":
+            lines = [config_line(r) for r in await store.configs("account")][:limit]
+            return await mirrors.accounts(store, lines, now=at)
+        case "routes":
+            return [config_line(r) for r in await store.configs("route")][:limit]
         case "kills":
             killed = await store.configs("kill")
             return [{"scope": r.name, "version": r.version, "at": r.at, "by": r.by} for r in killed][:limit]
@@ -70,7 +85,8 @@ def order_line(row: Mapping[str, Any]) -> dict[str, Any]:
     """One line of ``orders list``."""
     order = msgspec.json.decode(row["body"], type=Order)
     line = {name: msgspec.to_builtins(getattr(order, name)) for name in ORDER_FIELDS}
-    return line | {"magic": str(order.magic)}
+    state = IN_DOUBT if order.linked and order.state is State.UNKNOWN else order.state.value
+    return line | {"magic": str(order.magic), "state": state}
 
 
 def config_line(row: ConfigRow) -> dict[str, Any]:
@@ -207,6 +223,17 @@ async def change_account(store: Store, name: str, *, by: str, at: int, **changes
     changed = msgspec.structs.replace(await account(store, name), **changes)
     await put(store, "account", name, changed, by=by, at=at)
     return changed
+
+
+async def ask_link(store: Store, name: str, *, ask: str, by: str, at: int) -> dict[str, Any]:
+    """Ask for a snapshot of an account (``resync``), or let one trade again whose EA knew more than the hub (``confirm``).
+
+    :raises Rejected: NOT_FOUND; NO_LINK: its EA has never been connected over the link
+    """
+    known = await account(store, name)
+    if not await store.rows("states", where={"key": f"link|{name}"}, limit=1):
+        raise Rejected("NO_LINK", f"no EA of {name} has been connected yet", hint="docs: the EA link")
+    return await mirrors.ask(store, OWNER, known, Ask(ask), by=by, at=at)
 
 
 async def map_symbols(store: Store, name: str, pairs: Sequence[str], *, by: str, at: int) -> Account:

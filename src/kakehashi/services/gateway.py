@@ -41,6 +41,10 @@ class Line(Protocol):
         """Read no further, or go on."""
         ...
 
+    def idle(self) -> None:
+        """Everything it brought has been taken in, and what there was to answer has been sent."""
+        ...
+
 
 class LinkInput(NamedTuple):
     """An event for one account's link, on its way to the trader."""
@@ -129,6 +133,8 @@ class Gateway:
         known = self._conns.get(conn)
         if known is not None and known.ahead:
             known.ahead -= 1
+            if not known.ahead:
+                known.line.idle()
             if known.paused and known.ahead <= RESUME_AT:
                 known.paused = False
                 known.line.pause(on=False)

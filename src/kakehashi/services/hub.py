@@ -11,6 +11,7 @@ from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
 from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
+from kakehashi.services.reception import Reception
 from kakehashi.services.trader import Trader
 
 log = structlog.get_logger("hub")
@@ -33,14 +34,15 @@ class Hub:
         postbox: Postbox,
         tokens: Tokens,
         peers: Peers,
-        ea_peers: Peers,
         ea_rate: RateLimit,
+        reception: Reception,
     ) -> None:
         self.on_dead_loop: Callable[[], None] = lambda: None
         """Called when a loop has ended by itself: a hub without its trader must not stay up."""
         self.store, self.clock, self.ownership = store, clock, ownership
         self.trader, self.ingest, self.postbox = trader, ingest, postbox
-        self.tokens, self.peers, self.ea_peers, self.ea_rate = tokens, peers, ea_peers, ea_rate
+        self.reception = reception
+        self.tokens, self.peers, self.ea_rate = tokens, peers, ea_rate
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -6,17 +6,18 @@ from typing import Any
 import msgspec
 
 from kakehashi.domain.frames import FromHub
-from kakehashi.domain.linkwords import EventBooked
+from kakehashi.domain.linkwords import Balanced, EventBooked
 from kakehashi.domain.messages import AccountReport, ConfigChanged, Recorded, SignalReceived
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.rules import Route
-from kakehashi.domain.values import Millis
+from kakehashi.domain.values import Millis, Money
 from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
 from kakehashi.engine.engine import Engine
 from kakehashi.engine.outcome import Heard, Outcome
 from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow
 
 MIRROR_EVERY_MS = 30_000
+WORTH_EVERY_MS = 5_000
 LINK = "link"
 """Whose journal lines the words of EAs are; the engine's own are its owner's."""
 
@@ -62,6 +63,7 @@ class Scribe:
     def __init__(self, engine: Engine, ownership: Ownership) -> None:
         self._engine, self._ownership = engine, ownership
         self._mirror_saved: dict[str, Millis] = {}
+        self._worth_saved: dict[str, tuple[Millis, Money | None]] = {}
         self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
 
     def found(self, account: str, positions: Mapping[str, BrokerPosition]) -> None:
@@ -98,6 +100,13 @@ class Scribe:
         trace = order.trace_id if order is not None else ""
         body = _encode({"account": account, "instance": fact.instance, "evt": fact.evt})
         batch.booked.append(JournalEntry(at=at, owner=LINK, kind="EventBooked", trace_id=trace, body=body))
+
+    def worth(self, account: str, told: Balanced, batch: Batch, *, at: Millis) -> None:
+        """What the account is worth: at once when its balance moved, else every few seconds, as equity always moves."""
+        due = at - self._worth_saved.get(account, (0, None))[0] >= WORTH_EVERY_MS
+        if due or self._worth_saved[account][1] != told.balance:
+            self._worth_saved[account] = (at, told.balance)
+            batch.state(f"worth|{account}", {"at": at} | msgspec.structs.asdict(told))
 
     def mirror(self, report: AccountReport, batch: Batch) -> None:
         """Positions when they changed; the mirror with them, else every half minute: it is rebuilt by the next report."""

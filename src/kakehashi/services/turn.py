@@ -45,7 +45,7 @@ class Turn:
             case LinkInput():
                 return self._linked(wish.account, wish.event)
             case AccountReport():
-                return self._report(wish)
+                return self._mailed(wish)
             case Left():
                 outcome = self.process(wish.event) if wish.event is not None else Outcome()
                 self.batch.deletes.append(("inbox", str(wish.id)))
@@ -66,6 +66,8 @@ class Turn:
             account = next(iter(self._touched))
             del self._touched[account]
             now, at = self._times()
+            for late in self._engine.overtaken(account, at):
+                self._told(late)
             for event in self._links.wishes(account, now=now, at=at):
                 self._linked(account, event)
 
@@ -122,6 +124,14 @@ class Turn:
 
     # -- reports and links ---------------------------------------------------------------------------------------
 
+    def _mailed(self, report: AccountReport) -> Outcome:
+        """:raises Rejected: LEASE_HELD: what an account is, is said by the EA that holds it"""
+        if self._links.held(report.account, now=self._times()[0]):
+            raise Rejected("LEASE_HELD", f"an EA holds {report.account} over its link", hint="stop one of the two")
+        if (mirror := self._engine.mirrors.get(report.account)) is not None:
+            mirror.proven = None  # from now on the age of its reports decides
+        return self._report(report)
+
     def _report(self, report: AccountReport) -> Outcome:
         total = Outcome()
         for event in self._engine.report(report, day_offset_ms=self._day_offset_ms):
@@ -163,6 +173,10 @@ class Turn:
             match fact:
                 case w.EventBooked():
                     self._scribe.booked(account, fact, self.batch, at=at)
+                case w.Balanced():
+                    self._scribe.worth(account, fact, self.batch, at=at)
+                case w.PositionMoved():
+                    self._touched[account] = None
                 case w.SessionMoved():
                     self._touched[account] = None
                     log.info("link", account=account, before=fact.before, after=fact.after, why=fact.why)

@@ -1,6 +1,7 @@
 """A terminal's connection to the trade server."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -11,15 +12,19 @@ from kakehashi.terminal.core.words import Deal, Order, Request, Result
 from kakehashi.terminal.wire import (
     MAX_LINE,
     AccountFacts,
+    AccountState,
     Call,
+    Evidence,
     Filter,
     Liquidity,
     Login,
     Pin,
     PositionFacts,
     QuoteFacts,
+    Read,
     Reply,
     SymbolFacts,
+    Traces,
 )
 
 T = TypeVar("T")
@@ -34,10 +39,11 @@ class BrokerClient:
     OutcomeUnknown (sent, no answer). A broker's refusal of an order is a :class:`Result`, not an error.
 
     :param socket: a path (Unix socket), or ``HOST:PORT``
+    :param left: called when a request has left and its answer is not there yet
     """
 
-    def __init__(self, socket: str, *, timeout_s: float = _TIMEOUT_S) -> None:
-        self._socket = socket
+    def __init__(self, socket: str, *, timeout_s: float = _TIMEOUT_S, left: Callable[[], None] = lambda: None) -> None:
+        self._socket, self._left = socket, left
         self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -69,6 +75,12 @@ class BrokerClient:
     async def history_orders(self, wanted: Filter) -> list[Order]:
         return await self._call("history_orders", wanted, list[Order])
 
+    async def account_state(self, wanted: Read) -> AccountState:
+        return await self._call("account_state", wanted, AccountState)
+
+    async def evidence(self, wanted: Traces) -> Evidence:
+        return await self._call("evidence", wanted, Evidence)
+
     async def order_send(self, account: str, request: Request) -> Result:
         return await self._call("order_send", {"account": account, "request": request}, Result)
 
@@ -96,6 +108,7 @@ class BrokerClient:
                 async with asyncio.timeout(self._timeout_s):
                     writer.write(msgspec.json.encode(call) + b"\n")
                     await writer.drain()
+                    self._left()
                     line = await reader.readline()
                 if not line.endswith(b"\n"):
                     raise ConnectionError("the broker hung up")

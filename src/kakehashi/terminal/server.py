@@ -20,13 +20,16 @@ from kakehashi.terminal.accounts import World, login_number, read_world
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.requests import new_order
-from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Request, Symbol
+from kakehashi.terminal.core.sessions import DAY_MS
+from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Position, Request, Symbol
 from kakehashi.terminal.ledger import Ledger
 from kakehashi.terminal.ticks import Pace, Recording
 from kakehashi.terminal.wire import (
     MAX_LINE,
     AccountFacts,
+    AccountState,
     Call,
+    Evidence,
     Fault,
     Filter,
     Liquidity,
@@ -34,8 +37,10 @@ from kakehashi.terminal.wire import (
     Pin,
     PositionFacts,
     QuoteFacts,
+    Read,
     Reply,
     SymbolFacts,
+    Traces,
 )
 
 TICK_S: Final = 0.2
@@ -69,6 +74,8 @@ class TradeServer:
             "orders": self._orders,
             "history_deals": self._history_deals,
             "history_orders": lambda p: self._rows(p, lambda b: b.done, Filter.takes_order),
+            "account_state": self._account_state,
+            "evidence": self._evidence,
             "order_send": self._order_send,
             "set_price": self._set_price,
             "set_liquidity": self._set_liquidity,
@@ -184,15 +191,7 @@ class TradeServer:
 
     def _positions(self, params: dict[str, Any]) -> list[PositionFacts]:
         book, wanted = self._book(params), msgspec.convert(params, Filter, strict=False)
-        return [
-            PositionFacts(
-                **msgspec.structs.asdict(p),
-                price_current=book.tick(p.symbol).exit(p.side),
-                profit=book.floating(p),
-            )
-            for p in book.positions.values()
-            if wanted.takes_position(p)
-        ][: wanted.limit]
+        return [position_facts(book, p) for p in book.positions.values() if wanted.takes_position(p)][: wanted.limit]
 
     def _rows(self, params: dict[str, Any], rows: Callable[[Book], Any], takes: Callable[[Filter, Any], bool]) -> Any:
         wanted = msgspec.convert(params, Filter, strict=False)
@@ -209,6 +208,26 @@ class TradeServer:
         wanted = msgspec.convert(params, Filter, strict=False)
         among = self._book(params).deals_among(order=wanted.order, magic=wanted.magic, after=wanted.after)
         return [deal for deal in among if wanted.takes_deal(deal)][: wanted.limit]
+
+    def _account_state(self, params: dict[str, Any]) -> AccountState:
+        book, wanted, at = self._book(params), msgspec.convert(params, Read, strict=False), self._now_ms()
+        newer = book.deals_among(order=None, magic=None, after=wanted.after)
+        return AccountState(
+            at=at,
+            facts=account_facts(book),
+            positions=[position_facts(book, p) for p in book.positions.values()],
+            orders=list(book.orders.values()),
+            deals=newer if wanted.after else book.deals_since(at - DAY_MS),
+        )
+
+    def _evidence(self, params: dict[str, Any]) -> Evidence:
+        book, wanted = self._book(params), msgspec.convert(params, Traces, strict=False)
+        waiting = [order for account, order in self._waiting if account == book.spec.account]
+        return Evidence(
+            working=[o for o in (*book.orders.values(), *waiting) if wanted.of_order(o)],
+            ended=[o for o in book.done_since(wanted.since) if wanted.of_order(o)],
+            deals=[d for d in book.deals_since(wanted.since) if wanted.of_deal(d)],
+        )
 
     def _order_send(self, params: dict[str, Any]) -> Any:
         request = msgspec.convert(params.get("request"), Request, strict=False)
@@ -250,6 +269,11 @@ def account_facts(book: Book) -> AccountFacts:
         margin_free=equity - margin,
         margin_level=(equity * 100 / margin).quantize(spec.cent) if margin > 0 else None,
     )
+
+
+def position_facts(book: Book, p: Position) -> PositionFacts:
+    price = book.tick(p.symbol).exit(p.side)
+    return PositionFacts(**msgspec.structs.asdict(p), price_current=price, profit=book.floating(p))
 
 
 def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:

@@ -170,8 +170,8 @@ class EaShell:
         self.link = EaLink(memory, identity)
         self._stop_asked = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
-        self._trades: set[asyncio.Task[None]] = set()
-        self._looks: set[asyncio.Task[None]] = set()
+        self._trades: dict[asyncio.Task[None], None] = {}
+        self._looks: dict[asyncio.Task[None], None] = {}
         self._reading = asyncio.Lock()
         self._over = False
         self._line: Line | None = None
@@ -209,8 +209,12 @@ class EaShell:
         """Bring one event in and carry out all that comes of it; nothing here waits."""
         if self._over:
             return
-        for output in self.link.take(event, now=self._clock.now(), wall=self._clock.wall()):
-            self._carry_out(output)
+        try:
+            for output in self.link.take(event, now=self._clock.now(), wall=self._clock.wall()):
+                self._carry_out(output)
+        except BaseException:  # the machine may know what the journal does not: nothing more is done
+            self._over = True
+            raise
         congested = self._line is not None and self._line.backlog > BACKLOG
         if congested is not self._congested:
             self._congested = congested
@@ -234,11 +238,11 @@ class EaShell:
                 self._retry_ms = output.retry_ms
                 self._hang_up()
 
-    def _beside(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+    def _beside(self, work: Coroutine[Any, Any, None], among: dict[asyncio.Task[None], None]) -> None:
         assert self._tasks is not None  # noqa: S101 (nothing is taken before run)
         task = self._tasks.create_task(work)
-        among.add(task)
-        task.add_done_callback(among.discard)
+        among[task] = None
+        task.add_done_callback(among.pop)
 
     def _fresh(self) -> str:
         return f"{self._rng.getrandbits(128):032x}"

@@ -145,6 +145,61 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """What an EA's turn asks for. :ivar after: deals with a higher ticket; 0 is those of the last day"""
+
+    account: str
+    after: int = 0
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True):
+    """One account at one moment: no part of it is older than another.
+
+    :ivar at: the server's time, ms
+    """
+
+    at: int
+    facts: AccountFacts
+    positions: list[PositionFacts]
+    orders: list[Order]
+    deals: list[Deal]
+
+
+class Traces(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look for: the deals and orders of a magic, of an order's ticket, of a position's identifier; 0 is none.
+
+    :ivar since: of history, ms
+    """
+
+    account: str
+    magic: int = 0
+    order: int = 0
+    position: int = 0
+    since: int = 0
+
+    def of_order(self, o: Order) -> bool:
+        return bool(
+            (self.magic and o.magic == self.magic)
+            or (self.order and o.ticket == self.order)
+            or (self.position and o.position_id == self.position)
+        )
+
+    def of_deal(self, d: Deal) -> bool:
+        return bool(
+            (self.magic and d.magic == self.magic)
+            or (self.order and d.order == self.order)
+            or (self.position and d.position == self.position)
+        )
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """:ivar working: resting, or received and still being worked on (ORDER_STATE_STARTED)"""
+
+    working: list[Order]
+    ended: list[Order]
+    deals: list[Deal]
+
+
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """Test control: hold ``symbol`` (without suffix) at a price; ``bid`` None lets it walk again."""
 

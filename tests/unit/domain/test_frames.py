@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from kakehashi.domain import frames
@@ -43,6 +44,8 @@ def test_the_names_of_s1_are_understood_and_unknown_fields_ignored() -> None:
         ("", "BAD_JSON"),
         ("[1]", "BAD_JSON"),
         ('{"t":"HB"', "BAD_JSON"),
+        ('{"t":"TEST","id":"\\ud800"}', "BAD_CHARACTER"),
+        ('{"t":"TEST","id":"a\\u0000b"}', "BAD_CHARACTER"),
         (b"\xff\xfe", "BAD_JSON"),
         ("[" * 70_000, "TOO_LARGE"),
         ("[" * 30_000, "BAD_JSON"),
@@ -62,3 +65,34 @@ def test_what_is_no_frame_is_refused_by_name(raw: str | bytes, code: str) -> Non
     with pytest.raises(Malformed) as caught:
         from_ea(raw)
     assert caught.value.code == code
+
+
+def test_brackets_inside_a_text_are_no_nesting() -> None:
+    drawn = {"t": "ERR", "code": "X", "message": "[" * 2_000 + '\\"' + "{" * 9, "new": [[]]}
+    assert isinstance(from_ea(json.dumps(drawn)), frames.Err)
+    nested = '{"t":"ERR","code":"\\"]]]]","new":' + "[" * 9 + "]" * 9 + "," + '"more":[' + "[]," * 1_000 + "[]]}"
+    with pytest.raises(Malformed, match="nested"):
+        from_ea(nested)
+
+
+@pytest.mark.parametrize("ticket", ["", "x", "-1", "1_000", " 7", "\u0661", "9" * 21])
+def test_a_ticket_that_is_no_number_is_named(ticket: str) -> None:
+    with pytest.raises(ValueError, match="a ticket is a number"):
+        frames.position_crc([msgspec.structs.replace(FIRST, ticket=ticket)])
+    with pytest.raises(ValueError, match="a ticket is a number"):
+        frames.order_crc([msgspec.structs.replace(LIMIT, ticket=ticket)])
+
+
+def test_what_is_finer_than_eight_decimals_is_cut_off_however_many_there_are() -> None:
+    assert frames.scaled(D("0.123456789")) == 12345678
+    assert frames.scaled(D("0." + "9" * 40)) == 99_999_999
+    assert frames.scaled(D("-1.000000019")) == -100_000_001
+    assert frames.scaled(D("1e12")) == 10**20
+
+
+def test_amounts_go_out_without_an_exponent() -> None:
+    command = Cmd(id="1E+5", seq=1, op="OPEN", sym="X", magic="1", ep=1, ttl_ms=1, vol=D("1E+2"), price=D("1E-8"))
+    said = json.loads(encode(command))
+    assert (said["id"], said["vol"], said["price"], said["sl"]) == ("1E+5", "100", "0.00000001", "0")
+    quotes = frames.Price(q=(("X", D("1E+2"), D("0E-8"), 1),))
+    assert encode(quotes) == b'{"t":"PRICE","v":1,"q":[["X","100","0.00000000",1]]}'

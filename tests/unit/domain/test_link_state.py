@@ -178,10 +178,10 @@ def test_a_position_without_a_deal_is_unexplained_only_after_a_minute_of_sync_an
     gone = desk.change("1001", None)
     assert positions(gone) == [("MISSING", "1001")]
     asked = sent(gone, f.Query)
-    assert [q.id for q in asked] == ["position:1001"]
-    read = f.QueryResult(id="position:1001", synced=True, hist_from=WALL - 2 * DAY)
+    assert [(q.id, q.position) for q in asked] == [("", "1001")]
+    read = f.QueryResult(position="1001", synced=True, hist_from=WALL - 2 * DAY)
     steps = desk.lives(59_000)
-    steps += [desk.hear(read), desk.hear(f.QueryResult(id="position:1001"))]
+    steps += [desk.hear(read), desk.hear(f.QueryResult(position="1001"))]
     assert positions([*steps, *desk.lives(10_000)]) == []  # one whole read only
     again = desk.hear(read)
     assert positions(again) == [("UNEXPLAINED", "1001")]
@@ -192,7 +192,7 @@ def test_a_break_of_sync_starts_the_minute_again() -> None:
     desk = Desk()
     desk.come("ws1", "A", row())
     desk.change("1001", None)
-    read = f.QueryResult(id="position:1001", synced=True, hist_from=WALL - 2 * DAY)
+    read = f.QueryResult(position="1001", synced=True, hist_from=WALL - 2 * DAY)
     desk.hear(read)
     desk.hear(read)
     desk.lives(50_000)

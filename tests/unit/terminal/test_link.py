@@ -375,10 +375,11 @@ def test_a_query_is_answered_from_the_journal_and_then_from_the_venue() -> None:
 
 def test_a_query_after_a_position_brings_the_deal_that_closed_it() -> None:
     ea = Ea().connect()
-    look = only(ea.do(Query(id="position:1001", magic="0")), Look)[0]
+    look = only(ea.do(Query(position="1001", magic="7")), Look)[0]
     assert (look.position, look.magic) == (1001, 0)
     closed = deal("9", magic="0", position="1001", entry="OUT", reason="SL")
-    assert [q.found for q in frames(see(ea, deals=(closed,)), QueryResult)] == [(closed,)]
+    answers = frames(see(ea, deals=(closed,)), QueryResult)
+    assert [(q.id, q.position, q.found) for q in answers] == [("", "1001", (closed,))]
 
 
 # -- R10, R18, R19, R21: what is refused, and what waits ---------------------------------------------------------
@@ -521,7 +522,7 @@ def test_a_full_outbox_opens_nothing_and_still_closes(monkeypatch: pytest.Monkey
     monkeypatch.setattr("kakehashi.terminal.core.executions.OUTBOX_CAP", 1)
     ea = Ea().connect()
     ea.show(positions=(position(),), deals=(deal("9", magic="0", reason="SL"),))
-    assert results(ea.command(1))[-1] == ("REJECTED", "BACKLOG")
+    assert results(ea.command(1))[-1] == ("REJECTED", "OUTBOX_FULL")
     assert only(closing(ea, 2), Trade)
 
 

@@ -14,7 +14,7 @@ from kakehashi.domain import frames as f
 from kakehashi.domain.errors import Unavailable
 from kakehashi.terminal.core import journal
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.core.link_words import Answered, Identity, Look, Quotes, Seen, Symbols, Trade, View
+from kakehashi.terminal.core.link_words import Answered, Identity, Look, Quotes, Seen, Stopping, Symbols, Trade, View
 from kakehashi.terminal.core.rows import deal_row, order_row, position_row
 from kakehashi.terminal.core.words import AccountSpec
 from kakehashi.terminal.shell import BACKLOG, EaShell
@@ -79,12 +79,15 @@ class Paper:
 
     def __init__(self, raw: bytes = b"") -> None:
         self.raw, self.torn, self.full = raw, b"", False
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def read(self) -> bytes:
         return self.raw
 
     def append(self, raw: bytes) -> None:
         if self.full:
+            self.full = False
+            self.meanwhile()
             raise OSError(28, "No space left on device")
         self.raw += raw
 
@@ -261,9 +264,12 @@ async def test_an_ea_whose_journal_cannot_be_written_ends_without_trading() -> N
     ea, time = asyncio.create_task(room.shell.run()), asyncio.create_task(room.peer.keep_time())
     await room.peer.fresh()
     room.paper.full = True
+    # something else happens in the loop's same turn
+    room.paper.meanwhile = lambda: asyncio.get_running_loop().call_soon(room.shell._take, Stopping())
     room.peer.deliver(command(1))
     with pytest.raises(ExceptionGroup):
         await ea
+    assert room.paper.kinds()[-1] not in ("INTENT", "CLEAN")
     assert not room.account.book.deals
     assert not any(isinstance(x, f.Ack) for x in room.peer.heard)
     time.cancel()

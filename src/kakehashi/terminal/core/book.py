@@ -1,6 +1,6 @@
 """One account's book: balance, positions, resting orders, history, and what they are worth now."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -327,6 +327,14 @@ class Book:
             return self._by_order.get(order, [])
         found = self.deals if magic is None else self._by_magic.get(magic, [])
         return found[bisect_right(found, after, key=lambda d: d.ticket) :] if after else found
+
+    def deals_since(self, at: int) -> list[Deal]:
+        """Oldest first."""
+        return self.deals[bisect_left(self.deals, at, key=lambda d: d.time) :]
+
+    def done_since(self, at: int) -> list[Order]:
+        """Orders that ended at this time or later, oldest first."""
+        return self.done[bisect_left(self.done, at, key=lambda o: o.time_done) :]
 
     def end(self, order: Order) -> None:
         """Put an order into history."""

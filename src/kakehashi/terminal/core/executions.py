@@ -38,8 +38,6 @@ SETTLE_MS: Final = 5_000
 """SENT without an answer for this long is looked for."""
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
 _QUERY: Final = "query:"
-POSITION: Final = "position:"
-"""A QUERY whose id begins so asks for the deals of that position, by its identifier."""
 UNKNOWN_MS: Final = 30 * DAY
 """How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
 
@@ -189,7 +187,7 @@ class Executions:
         if cmd.op in acts.ENTRIES and memory.control.halted:
             return Verdict(st="REJECTED", reason="HALTED")
         if cmd.op in acts.ENTRIES and len(memory.outbox) >= OUTBOX_CAP:
-            return Verdict(st="REJECTED", reason="BACKLOG")
+            return Verdict(st="REJECTED", reason="OUTBOX_FULL")
         return None
 
     def _free(self, cmd: Cmd) -> bool:
@@ -334,30 +332,41 @@ class Executions:
 
     def query(self, query: Query, now: Millis) -> None:
         """From the journal; what it does not know is looked for at the venue, as is why a position is gone (R8, R14)."""
-        work = self._works.get(query.id)
+        work = None if query.position else self._works.get(query.id)
         if work is not None:
             self._result(query, jst=work.state, found=work.told.deals if work.told else ())
             return
-        position = query.id.removeprefix(POSITION) if query.id.startswith(POSITION) else "0"
-        if self.view is None or not self.view.connected or not query.magic.isdigit() or not position.isdigit():
+        position, magic = query.position or "0", "0" if query.position else query.magic
+        if self.view is None or not self.view.connected or not magic.isdecimal() or not position.isdecimal():
             self._result(query, jst="", found=())
             return
         since = max(self.view.broker_time - UNKNOWN_MS, 1)
         self._looks += 1
-        self._queries[query.id] = (query, since)
-        magic = 0 if int(position) else int(query.magic)
-        wish = Look(id=_QUERY + query.id, n=self._looks, magic=magic, order=0, position=int(position), since=since)
-        self._pen.out.append(wish)
+        look = f"{_QUERY}{query.position}:{query.id}"
+        self._queries[look] = (query, since)
+        self._pen.out.append(
+            Look(id=look, n=self._looks, magic=int(magic), order=0, position=int(position), since=since)
+        )
 
     def _found(self, seen: Seen) -> None:
-        query, since = self._queries.pop(seen.id.removeprefix(_QUERY), (None, 0))
+        query, since = self._queries.pop(seen.id, (None, 0))
         if query is None:
             return
         found = seen.deals
-        if not query.id.startswith(POSITION):
+        if not query.position:
             found = tuple(d for d in found if d.magic == query.magic and d.reason not in doubt.SERVER)
         self._result(query, jst="", found=found, since=since)
 
     def _result(self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0) -> None:
         synced = self.synced_since is not None
-        self._pen.say(QueryResult(id=query.id, magic=query.magic, jst=jst, found=found, synced=synced, hist_from=since))
+        self._pen.say(
+            QueryResult(
+                id=query.id,
+                position=query.position,
+                magic=query.magic,
+                jst=jst,
+                found=found,
+                synced=synced,
+                hist_from=since,
+            )
+        )
