@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tests.simulation.virtual import Machine
 
+# ruff: noqa: ARG002  the lines implement protocols
 from kakehashi.domain.errors import Unavailable
 
 
@@ -197,6 +198,9 @@ class HubLine:
 
     def pause(self, on: bool) -> None:
         """The wire is long enough."""
+
+    def idle(self) -> None:
+        """Nothing waits for that here: this is no poll."""
 
     def close(self, code: int, reason: str) -> None:
         connection = self._connection

@@ -40,7 +40,9 @@ class World:
 
     :ivar chaos_s: how long things go wrong, virtual seconds
     :ivar bugs: exceptions that ended a process by themselves
-    :ivar excused: orders that a restored backup has forgotten
+    :ivar forgotten: orders that a restored backup does not know
+    :ivar unsent: orders that it has as unsent, whatever its newer self had done with them: if one runs out before an EA
+        comes that knows better, the backup cannot know
     """
 
     def __init__(self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None) -> None:
@@ -71,6 +73,7 @@ class World:
         self.calm = False
         self.restored = self.cloned = self.journal_lost = False
         self.forgotten: dict[str, None] = {}
+        self.unsent: dict[str, None] = {}
         self.tasks: dict[asyncio.Task[Any], None] = {}
 
     def dice(self, name: str) -> random.Random:
@@ -217,6 +220,7 @@ class World:
         await self.remember()
         kept = set(self.orders)
         self.forgotten |= {name: None for name in before if name not in kept}
+        self.unsent |= {name: None for name in kept if self.orders[name].state is State.QUEUED}
         self.orders = before | self.orders
         self.accepted = {name: None for name in self.accepted if name in kept}
 
@@ -285,7 +289,8 @@ class World:
     def _quiet(self) -> bool:
         if self.server.busy or not self.fresh or not self.mirrored:
             return False
-        assert self.hub is not None and self.hub.trader is not None
+        assert self.hub is not None
+        assert self.hub.trader is not None
         resting = {o.magic for o in self.server.book.orders.values()}
         return all(
             o.state in TERMINAL or (o.state is State.PLACED and o.magic in resting)
@@ -294,7 +299,9 @@ class World:
 
     async def verdicts(self, *, settled: bool) -> Verdicts:
         await self.remember()
-        verdicts = judge(self.server, self.orders, self.accepted, self.forgotten)
+        over = (State.EXPIRED, State.CANCELLED)
+        unknowable = {name for name in self.unsent if self.orders[name].state in over}
+        verdicts = judge(self.server, self.orders, self.accepted, unknowable | self.forgotten.keys())
         if not settled:
             why = f"fresh {self.fresh}, mirror right {self.mirrored}, broker busy {self.server.busy}"
             verdicts.wrong.append(f"it did not come to rest in {LIVENESS_S:.0f} s: {why}")
@@ -305,7 +312,8 @@ class World:
 
     def _compare_engine(self, verdicts: Verdicts) -> None:
         """What is shown and decided with must be the broker's too, not only the link's own mirror."""
-        assert self.hub is not None and self.hub.trader is not None
+        assert self.hub is not None
+        assert self.hub.trader is not None
         mirror = self.hub.trader.engine.mirrors.get(ACCOUNT)
         shown = {(p.ticket, p.volume) for p in mirror.positions.values()} if mirror is not None else set()
         real = {(str(p.ticket), p.volume) for p in self.server.book.positions.values()}

@@ -22,6 +22,8 @@ ENTRIES: Final = frozenset({"OPEN", "PENDING"})
 EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
 LOWERING: Final = EXITS | {"CANCEL"}
 UNFINISHED: Final = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PARTIAL})
+FORGOTTEN: Final = "?"
+"""The instance of a command that may have been sent to one that this copy of the hub does not remember."""
 DEALLESS: Final = frozenset({State.DONE, State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED})
 """How a command may end without a deal. Which of them it was may be seen in two ways, and none of them moved a position."""
 RESTING: Final = frozenset({State.PLACED, State.PARTIAL})
@@ -229,6 +231,16 @@ class Commands:
             d.doubt_from = d.doubt_from or free_from
             if d.state in (State.SENT, State.ACKED):
                 facts += self._move(d, State.UNKNOWN, code="OUTCOME_UNKNOWN")
+        return facts
+
+    def doubt_unsent(self, free_from: Millis) -> list[Fact]:
+        """The hub was put back from an old copy: what it has not sent yet, its newer self may have sent (R20)."""
+        facts: list[Fact] = []
+        for d in [d for d in self._live.values() if d.state is State.QUEUED]:
+            d.instance, d.doubt_from = FORGOTTEN, free_from
+            d.first_sent_at = d.taken_at - d.age_ms
+            facts += self._move(d, State.SENT)
+            facts += self._move(d, State.UNKNOWN, code="HUB_RESTORED")
         return facts
 
     def queries(self, now: Millis, mirror: Mirror) -> list[Query]:

@@ -413,7 +413,9 @@ class Link:
             self._keep(gen=gen, set_gen=gen, symbols=event.symbols)
             self._gen_sent_at = None
 
-    def _confirm(self, _event: w.Confirm) -> None:
+    def _confirm(self, event: w.Confirm) -> None:
+        if self.record.suspended:
+            self._out.facts += self.commands.doubt_unsent(event.now + self.settings.lease_ms)
         self._keep(suspended=False)
 
     # -- what is due ---------------------------------------------------------------------------------------------
