@@ -237,11 +237,17 @@ class Commands:
         """The hub was put back from an old copy: what it has not sent yet, its newer self may have sent (R20)."""
         facts: list[Fact] = []
         for d in [d for d in self._live.values() if d.state is State.QUEUED]:
-            d.instance, d.doubt_from = FORGOTTEN, free_from
-            d.first_sent_at = d.taken_at - d.age_ms
-            facts += self._move(d, State.SENT)
+            d.doubt_from = free_from
+            facts += self._known_elsewhere(d)
             facts += self._move(d, State.UNKNOWN, code="HUB_RESTORED")
         return facts
+
+    def _known_elsewhere(self, d: Delivery) -> list[Fact]:
+        """Somebody speaks of a command that this copy of the hub has not sent: its newer self had."""
+        if d.state is not State.QUEUED:
+            return []
+        d.instance, d.first_sent_at = FORGOTTEN, d.taken_at - d.age_ms
+        return self._move(d, State.SENT)
 
     def queries(self, now: Millis, mirror: Mirror) -> list[Query]:
         """Ask after commands in doubt, and acknowledged ones without a result for ``status_ms`` (R7, R8)."""
@@ -300,6 +306,7 @@ class Commands:
     def _result(self, d: Delivery, after: State, *, reason: str = "", evidence: str = "") -> list[Fact]:
         if after is d.state and after is not State.PARTIAL:
             return []
+        known = self._known_elsewhere(d)
         if after not in TRANSITIONS.get(d.state, frozenset()):
             if after in (State.PLACED, State.PARTIAL) and d.state in TERMINAL - {State.NOT_EXECUTED}:
                 return []  # an older word than the one it ended with
@@ -307,7 +314,7 @@ class Commands:
                 return []  # e.g. a journal that lost its last lines and had to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
         revived = d.state is State.NOT_EXECUTED
-        facts = self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
+        facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
         return [*facts, Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id)] if revived else facts
 
     def deals(self, rows: Iterable[DealRow]) -> list[Fact]:
@@ -332,7 +339,7 @@ class Commands:
         facts = self._evident(d, [row for row in frame.found if _made_by(row, d)])
         if facts or d.state not in (State.UNKNOWN, *RESTING):
             return facts
-        if frame.jst in ("REJECTED", "DONE", "CANCELLED") and d.state is not State.PARTIAL:
+        if frame.jst in DEALLESS and d.state is not State.PARTIAL:
             return self._result(d, State(frame.jst), evidence="the journal says so")
         if d.state is State.UNKNOWN and mirror.fresh(now) and (seen := _seen(d.cmd, mirror)) is not None:
             d.ticket = d.ticket or _resting_ticket(d.cmd, mirror)
@@ -345,7 +352,7 @@ class Commands:
     def _evident(self, d: Delivery, found: Iterable[DealRow]) -> list[Fact]:
         _gather(d, found)
         filled = _filled(d)
-        if d.state not in (State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED):
+        if d.state not in (State.QUEUED, State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED):
             return []
         if filled <= d.filled:
             return []
