@@ -490,6 +490,12 @@ def test_snap_and_delta_count_up_and_the_heartbeat_follows_half_a_second_later()
     assert frames(ea.do(ReqSnap()), Snap)[0].sseq == base + 2
 
 
+def test_a_terminal_that_loses_its_broker_says_so_at_once() -> None:
+    ea = Ea().connect()
+    ea.wait(1_000)
+    assert [hb.synced for hb in frames(ea.show(connected=False), Heartbeat)] == [False]
+
+
 def test_profit_alone_is_no_change() -> None:
     ea = Ea().connect()
     ea.show(positions=(position(),))
