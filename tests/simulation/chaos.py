@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping
 
 from tests.simulation.processes import EaProcess, JournalFile, copy
 from tests.simulation.server import CALM
@@ -18,7 +19,7 @@ WRITE_POINTS = ("before", "torn", "after")
 class Chaos:
     """The faults of one world. ``weights`` says how often which; a name left out never happens."""
 
-    def __init__(self, world: World, weights: dict[str, float] | None = None, *, every_s: float = 9.0) -> None:
+    def __init__(self, world: World, weights: Mapping[str, float] | None = None, *, every_s: float = 9.0) -> None:
         self.world, self.rng = world, world.dice("chaos")
         self.weights = WEIGHTS if weights is None else weights
         self.every_s = every_s

@@ -17,7 +17,7 @@ from kakehashi.domain.errors import KakehashiError
 from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.services.trader import Trader
 from kakehashi.store.memory import Disk, MemoryStore
-from kakehashi.terminal.core.link_words import Identity, Input, Passed
+from kakehashi.terminal.core.link_words import Identity, Input, Passed, Trade
 from kakehashi.terminal.shell import EaShell
 
 PREFIX = 0x2BAD
@@ -174,6 +174,9 @@ class EaProcess:
         self.server = server
         self.group = Group(faults)
         self.on_death: Callable[[], None] = lambda: None
+        terminal.on_trade = self._witness
+        self.on_request: Callable[[str], None] = lambda _: None
+        self._faults = faults
         journal.dead, journal.doom, journal.on_death = False, None, self._died
         self.shell = _Shell(
             identity, terminal=terminal, journal_file=journal, connect=self._connect, clock=machine, rng=rng
@@ -186,6 +189,12 @@ class EaProcess:
         line.connection.owner = self
         await self.machine.awake()
         return line
+
+    def _witness(self, trade: Trade) -> None:
+        """R2: what is about to be done is on disk."""
+        if f'"k":"SENT","id":"{trade.id}"'.encode() not in self.journal.raw:
+            self._faults.append(AssertionError(f"OrderSend for {trade.id}, and no SENT in the journal"))
+        self.on_request(trade.id)
 
     def _died(self) -> None:
         self.kill(power=False)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -187,14 +187,25 @@ async def _end(world: World) -> None:
     await asyncio.sleep(0.1)
 
 
-def run_seed(seed: int, *, chaos_s: float | None = None, **options: Any) -> Report:
-    """Everything of one seed; the same seed gives the same report."""
+def run_seed(
+    seed: int,
+    *,
+    chaos_s: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    every_s: float = 9.0,
+    **options: Any,
+) -> Report:
+    """Everything of one seed; the same seed gives the same report.
+
+    :param weights: other faults, or how often, than :data:`~tests.simulation.chaos.WEIGHTS`
+    :param options: of the :class:`~tests.simulation.world.World`
+    """
     quiet()
     report = Report(seed=seed)
 
     async def main() -> None:
-        world = World(seed, chaos_s=chaos_s or random.Random(f"{seed}:length").uniform(60, 180))
-        await live(world, report, Chaos(world, **options))
+        world = World(seed, chaos_s=chaos_s or random.Random(f"{seed}:length").uniform(60, 180), **options)
+        await live(world, report, Chaos(world, weights, every_s=every_s))
 
     virtual.run(main())
     return report

@@ -6,6 +6,7 @@ Implements the shell's ``Terminal`` over a :class:`~tests.simulation.server.Trad
 import asyncio
 import random
 from bisect import bisect_right
+from collections.abc import Callable
 
 from tests.simulation.server import Snapshot, TradeServer
 from tests.simulation.virtual import Machine
@@ -20,6 +21,7 @@ class SimTerminal:
     """One terminal on one machine.
 
     :ivar calm: no fault of its own any more
+    :ivar on_trade: sees every request before anything is done with it
     :ivar connected_at: since when it has its broker; None: it has not
     """
 
@@ -30,6 +32,7 @@ class SimTerminal:
         self.dead = False
         self.connected_at: float | None = None
         self._shown: Snapshot | None = None
+        self.on_trade: Callable[[Trade], None] = lambda _: None
         self.connect()
 
     def connect(self) -> None:
@@ -112,6 +115,7 @@ class SimTerminal:
         await self._machine.awake()
         if self.dead:
             await asyncio.Event().wait()
+        self.on_trade(trade)
         if self.connected_at is None:
             return Answered(id=trade.id, result=Result(retcode=10031))
         result = await self._server.send(trade.request)

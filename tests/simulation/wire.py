@@ -30,10 +30,12 @@ class Network:
     :ivar hub: the hub's side while it runs; None: nobody listens
     :ivar up: False: nothing gets through, connecting included
     :ivar harsh: whether connections lose, repeat and delay
+    :ivar loss: share of its frames that a poll loses, and repeats
     :ivar faults: how often what was done to connections
     """
 
-    def __init__(self, account: str, rng: random.Random) -> None:
+    def __init__(self, account: str, rng: random.Random, *, loss: float = 0.01) -> None:
+        self.loss = loss
         self._loop = asyncio.get_running_loop()
         self.account, self.rng = account, rng
         self.hub: HubEnd | None = None
@@ -53,7 +55,7 @@ class Network:
             raise Unavailable("STORE_UNAVAILABLE", "no route")
         if self.hub is None:
             raise Unavailable("STORE_UNAVAILABLE", "connection refused")
-        poll = self.harsh and self.rng.random() < 0.25
+        poll = self.harsh and self.rng.random() < (0.25 if self.loss <= 0.01 else 0.9)
         connection = Connection(self, self.hub, lossy=poll)
         self.connections.append(connection)
         return connection.ea
@@ -97,7 +99,8 @@ class _Pipe:
         rng, times = self._network.rng, 1
         if self._lossy and self._network.harsh:
             x = rng.random()
-            times = 0 if x < 0.01 else 2 if x < 0.02 else 1
+            loss = self._network.loss
+            times = 0 if x < loss else 2 if x < 2 * loss else 1
             if times != 1:
                 self._network.count("frame lost" if times == 0 else "frame twice")
         delay = rng.uniform(0.002, 0.02) if not self._network.harsh or rng.random() < 0.95 else rng.uniform(0.1, 1.5)

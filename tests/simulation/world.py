@@ -32,6 +32,7 @@ from kakehashi.terminal.core.words import MarginMode as TerminalMargin
 ACCOUNT, ROUTE = "A", "r"
 SETTLED_S = 5.0
 LIVENESS_S = 900.0
+ENTRY_TTL_S, SLACK_S = 30, 2.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,7 +46,7 @@ class World:
         comes that knows better, the backup cannot know
     """
 
-    def __init__(self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None) -> None:
+    def __init__(self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None, loss: float = 0.01) -> None:
         self.seed, self.chaos_s = seed, chaos_s
         self.loop = asyncio.get_running_loop()
         self.rng = self.dice("world")
@@ -53,7 +54,7 @@ class World:
         mode = TerminalMargin.NETTING if self.netting else TerminalMargin.HEDGING
         spec = AccountSpec(account=ACCOUNT, number="7001", margin_mode=mode, server="Sim-1")
         self.server = TradeServer(self.dice("server"), spec, seed)
-        self.network = Network(ACCOUNT, self.dice("wire"))
+        self.network = Network(ACCOUNT, self.dice("wire"), loss=loss)
         self.disk = Disk()
         self.settings = LinkSettings()
         self.bugs: list[BaseException] = []
@@ -73,6 +74,8 @@ class World:
         self.calm = False
         self.restored = self.cloned = self.journal_lost = False
         self.forgotten: dict[str, None] = {}
+        self.born: dict[str, float] = {}
+        self.late: list[str] = []
         self.unsent: dict[str, None] = {}
         self.tasks: dict[asyncio.Task[Any], None] = {}
 
@@ -99,7 +102,7 @@ class World:
         await store.open()
         margin = MarginMode.NETTING if self.netting else MarginMode.HEDGING
         account = Account(name=ACCOUNT, number=self.server.spec.number, margin_mode=margin)
-        rules = RouteRules(size_value=Decimal("0.10"), entry_ttl_s=30, reverse=False)
+        rules = RouteRules(size_value=Decimal("0.10"), entry_ttl_s=ENTRY_TTL_S, reverse=False)
         route = Route(name=ROUTE, accounts=(ACCOUNT,), rules=rules, no_rails=True, symbols=NAMES)
         for kind, name, value in (("account", ACCOUNT, account), ("route", ROUTE, route)):
             body = _encode(msgspec.to_builtins(value, str_keys=True))
@@ -133,7 +136,14 @@ class World:
             identity(self.server), self.server, machine, journal or self.journal, terminal, self.network, rng, self.bugs
         )
         ea.on_death = self._ea_died
+        ea.on_request = self._requested
         return ea
+
+    def _requested(self, command: str) -> None:
+        """R9: however it came here, an entry that is older than its time to live is not sent."""
+        born = self.born.get(command)
+        if born is not None and self.loop.time() - born > ENTRY_TTL_S + SLACK_S:
+            self.late.append(f"{command} was sent {self.loop.time() - born:.1f} s after its alert")
 
     def _ea_died(self) -> None:
         self.kills += 1
@@ -195,6 +205,8 @@ class World:
             if not task.cancelled() and task.exception() is None:
                 heard = task.result().heard
                 for leg in heard.legs if heard is not None else ():
+                    if alert.action in (Action.BUY, Action.SELL):
+                        self.born |= {name: self.born.get(name, self.loop.time()) for name in leg.orders}
                     self.accepted.update(dict.fromkeys(leg.orders))
                 if not again:
                     return
@@ -307,6 +319,9 @@ class World:
             verdicts.wrong.append(f"it did not come to rest in {LIVENESS_S:.0f} s: {why}")
         elif self.hub is not None and self.hub.trader is not None:
             self._compare_engine(verdicts)
+        verdicts.wrong += self.late
+        verdicts.wrong += [f"{code} {text}" for _, code, text in self.alarms if code == "EXECUTED_AFTER_ALL"]
+        verdicts.lost += [f"{code} {text}" for _, code, text in self.alarms if code == "EVENTS_LOST"]
         verdicts.wrong += [f"a process ended by itself: {error!r}" for error in self.bugs]
         return verdicts
 
