@@ -63,9 +63,8 @@ def judge(
     for command in accepted:
         if command not in orders:
             verdicts.lost.append(f"{command} was accepted and is not on disk")
-    standing = {str(position.identifier) for position in server.book.positions.values()}
     for order in orders.values():
-        _judge(order, *ledger.of(order.magic), verdicts, forgotten=order.id in forgotten, standing=standing)
+        _judge(order, *ledger.of(order.magic), verdicts, forgotten=order.id in forgotten)
     known = {order.magic for order in orders.values()}
     for magic in ledger.orders:
         if magic and magic not in known:
@@ -80,7 +79,6 @@ def _judge(
     verdicts: Verdicts,
     *,
     forgotten: bool,
-    standing: Container[str],
 ) -> None:
     executed = sum((deal.volume for deal in deals), ZERO)
     name = f"{order.id} ({order.op} {order.side} {order.volume} {order.symbol}, {order.state} {order.code})"
@@ -93,8 +91,6 @@ def _judge(
         verdicts.wrong.append(f"{name}: an exit opened something")
     if forgotten:
         return
-    if order.state is State.DONE and order.op is Op.CLOSE and order.target in standing and not executed:
-        verdicts.wrong.append(f"{name}: called flat, and position {order.target} stands")
     if order.state not in TERMINAL and not (order.state is State.PLACED and any(not o.time_done for o in sent)):
         verdicts.lost.append(f"{name}: how it ended is not known; {executed} lots were executed")
     elif order.op in _TRADES and order.filled_volume != executed:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from tests.simulation.server import TradeServer
 from tests.simulation.terminal import SimTerminal
 from tests.simulation.virtual import Machine
@@ -121,6 +122,7 @@ class JournalFile:
         self.dead = False
         self.doom: tuple[str, int] | None = None
         self.on_death: Callable[[], None] = lambda: None
+        self.on_flat: Callable[[str], None] = lambda _: None
 
     def read(self) -> bytes:
         return bytes(self.raw)
@@ -136,6 +138,8 @@ class JournalFile:
                 self.on_death()
                 raise Killed(point)
         self.raw += raw
+        if b"ALREADY_FLAT" in raw:
+            self.on_flat(msgspec.json.decode(raw.split(b" ", 3)[3])["evt"]["id"])
 
     def cut(self, size: int) -> None:
         del self.raw[size:]
@@ -177,6 +181,7 @@ class EaProcess:
         terminal.on_trade = self._witness
         self.on_request: Callable[[str], None] = lambda _: None
         self._faults = faults
+        journal.on_flat = self._flat
         journal.dead, journal.doom, journal.on_death = False, None, self._died
         self.shell = _Shell(
             identity, terminal=terminal, journal_file=journal, connect=self._connect, clock=machine, rng=rng
@@ -195,6 +200,12 @@ class EaProcess:
         if f'"k":"SENT","id":"{trade.id}"'.encode() not in self.journal.raw:
             self._faults.append(AssertionError(f"OrderSend for {trade.id}, and no SENT in the journal"))
         self.on_request(trade.id)
+
+    def _flat(self, command: str) -> None:
+        """R13: what is called flat is, whatever a terminal shows that has just begun."""
+        target = self.shell.link.memory.works[command].cmd.target
+        if any(str(p.identifier) == target for p in self.server.book.positions.values()):
+            self._faults.append(AssertionError(f"{command} was called flat, and position {target} stands"))
 
     def _died(self) -> None:
         self.kill(power=False)

@@ -32,7 +32,7 @@ from kakehashi.terminal.core.words import MarginMode as TerminalMargin
 ACCOUNT, ROUTE = "A", "r"
 SETTLED_S = 5.0
 LIVENESS_S = 900.0
-ENTRY_TTL_S, SLACK_S = 30, 2.0
+SLACK_S = 2.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -40,14 +40,17 @@ class World:
     """Everything of one seed.
 
     :ivar chaos_s: how long things go wrong, virtual seconds
+    :ivar ttl_s: how long an entry may wait
     :ivar bugs: exceptions that ended a process by themselves
     :ivar forgotten: orders that a restored backup does not know
     :ivar unsent: orders that it has as unsent, whatever its newer self had done with them: if one runs out before an EA
         comes that knows better, the backup cannot know
     """
 
-    def __init__(self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None, loss: float = 0.01) -> None:
-        self.seed, self.chaos_s = seed, chaos_s
+    def __init__(
+        self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None, loss: float = 0.01, ttl_s: int = 30
+    ) -> None:
+        self.seed, self.chaos_s, self.ttl_s = seed, chaos_s, ttl_s
         self.loop = asyncio.get_running_loop()
         self.rng = self.dice("world")
         self.netting = self.rng.random() < 0.25 if netting is None else netting
@@ -102,7 +105,7 @@ class World:
         await store.open()
         margin = MarginMode.NETTING if self.netting else MarginMode.HEDGING
         account = Account(name=ACCOUNT, number=self.server.spec.number, margin_mode=margin)
-        rules = RouteRules(size_value=Decimal("0.10"), entry_ttl_s=ENTRY_TTL_S, reverse=False)
+        rules = RouteRules(size_value=Decimal("0.10"), entry_ttl_s=self.ttl_s, reverse=False)
         route = Route(name=ROUTE, accounts=(ACCOUNT,), rules=rules, no_rails=True, symbols=NAMES)
         for kind, name, value in (("account", ACCOUNT, account), ("route", ROUTE, route)):
             body = _encode(msgspec.to_builtins(value, str_keys=True))
@@ -142,7 +145,7 @@ class World:
     def _requested(self, command: str) -> None:
         """R9: however it came here, an entry that is older than its time to live is not sent."""
         born = self.born.get(command)
-        if born is not None and self.loop.time() - born > ENTRY_TTL_S + SLACK_S:
+        if born is not None and self.loop.time() - born > self.ttl_s + SLACK_S:
             self.late.append(f"{command} was sent {self.loop.time() - born:.1f} s after its alert")
 
     def _ea_died(self) -> None:
