@@ -361,10 +361,10 @@ MUTANTS = (
     Mutant(name="TTL", patches=_no_age, weights={"broker_away": 8.0, "suspend": 4.0}, options={"ttl_s": 3}),
     Mutant(name="status request", patches=_no_status, scene=_a_silent_ack_is_asked_after),
     Mutant(name="sseq in compare", patches=_compared_always, weights={"by_hand": 8.0}, options=LOSSY),
-    Mutant(name="synced in freshness", patches=_always_synced, weights=DEADLY),
+    Mutant(name="synced in freshness", patches=_always_synced, weights={"broker_away": 4.0, "by_hand": 1.0}),
     Mutant(name="dead-peer timer of the hub", patches=_deaf_to_death_hub, weights=HALF_OPEN),
-    Mutant(name="dead-peer timer of the EA", patches=_deaf_to_death_ea, weights=HALF_OPEN),
-    Mutant(name="snapshot bump", patches=_no_bump, weights={"by_hand": 6.0}, options=LOSSY),
+    Mutant(name="dead-peer timer of the EA", patches=_deaf_to_death_ea, weights={"cut": 1.0}),
+    Mutant(name="snapshot bump", patches=_no_bump, weights={"by_hand": 6.0, "outage": 3.0}),
     Mutant(name="gen", patches=_no_gen, scene=_an_old_halt_changes_nothing),
     Mutant(name="supersede", patches=_no_supersede, scene=_a_late_stop_does_not_loosen_a_newer_one),
 )

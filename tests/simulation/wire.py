@@ -138,6 +138,7 @@ class Connection:
         self.up = _Pipe(network, self._to_hub, lossy=lossy)
         self.down = _Pipe(network, self.ea.arrived, lossy=lossy)
         self.owner: object = None
+        self._cut = False
         self.conn = hub.open(network.account, HubLine(self))
 
     def _to_hub(self, frame: bytes) -> None:
@@ -154,6 +155,10 @@ class Connection:
         self.up.blocked_until = self.down.blocked_until = 0.0
 
     def reset(self, *, tell_ea: bool, tell_hub: bool) -> None:
+        """The path is gone for good; a side that is not told believes in it until its own patience ends."""
+        if self._cut:
+            return
+        self._cut = True
         self.up.close()
         self.down.close()
         if tell_ea:

@@ -398,7 +398,7 @@ def test_an_exit_sends_nothing_without_a_matching_position() -> None:
     ea = Ea().connect()
     ea.show(positions=(position(side="S"),))
     for number, target in ((1, "1001"), (2, "555")):
-        out = closing(ea, number, target=target)
+        out = closing(ea, number, target=target) + ea.wait(6_000)
         assert not only(out, Trade)
         assert results(out)[-1] == ("DONE", "ALREADY_FLAT")
     assert results(closing(ea, 3, op="CLOSE_PARTIAL", side="S", vol=D("0.05"), expect_vol=D("0.2")))[-1] == (
@@ -488,6 +488,19 @@ def test_snap_and_delta_count_up_and_the_heartbeat_follows_half_a_second_later()
     hb = frames(ea.wait(250), Heartbeat)[0]
     assert (hb.sseq, hb.crc, hb.npos, hb.synced) == (base + 1, 478750638, 1, True)
     assert frames(ea.do(ReqSnap()), Snap)[0].sseq == base + 2
+
+
+def test_an_exit_waits_for_a_position_whose_deal_was_told_before_the_terminal_showed_it() -> None:
+    ea = Ea().connect()
+    assert results(closing(ea)) == []
+    assert [t.request.position for t in only(ea.show(positions=(position(),)), Trade)] == [1001]
+
+
+def test_a_position_that_was_shown_and_is_gone_is_flat_at_once() -> None:
+    ea = Ea().connect()
+    ea.show(positions=(position(),))
+    ea.show(positions=())
+    assert results(closing(ea)) == [("DONE", "ALREADY_FLAT")]
 
 
 def test_a_terminal_that_loses_its_broker_says_so_at_once() -> None:

@@ -37,6 +37,8 @@ OUTBOX_CAP: Final = 10_000
 SETTLE_MS: Final = 5_000
 """SENT without an answer for this long is looked for."""
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
+UNSEEN_MS: Final = 5_000
+SHOWN_REMEMBERED: Final = 10_000
 _QUERY: Final = "query:"
 UNKNOWN_MS: Final = 30 * DAY
 """How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
@@ -93,6 +95,9 @@ class Executions:
         self._pursuits: dict[str, _Pursuit] = {}
         self._queries: dict[str, tuple[Query, Millis]] = {}
         self._by_magic: dict[str, str] = {}
+        self._shown: dict[str, None] = {}
+        self._noted: View | None = None
+        self._unseen: dict[str, Millis] = {}
         self._looks = 0
         self._wall: Millis = 0
         self.view: View | None = None
@@ -161,11 +166,14 @@ class Executions:
         :param may_start: the lease holds and the clocks can be trusted (R5, R9)
         """
         self._wall = wall
+        self._note_shown()
         for command, held in sorted(self._held.items(), key=lambda item: item[1].cmd.seq):
             work = self._works[command]
             decision: acts.Decision | None = self._verdict_before(held, now)
             if decision is None and may_start and held.cmd.ep == ep and self._free(held.cmd) and self._sees:
                 decision = self._decide(held.cmd)
+                if isinstance(decision, Verdict) and self._perhaps_new(held.cmd, now):
+                    continue
             if isinstance(decision, acts.Plan):
                 self._send(work, decision, now)
             elif decision is not None:
@@ -177,6 +185,24 @@ class Executions:
     def _sees(self) -> bool:
         """A terminal that is not synced shows no positions: nothing can be judged on it (R13)."""
         return self.view is not None and self.synced_since is not None
+
+    def _perhaps_new(self, cmd: Cmd, now: Millis) -> bool:
+        """Whether what it names may be too young for the terminal to show: a deal can be told before its position.
+
+        What was shown once and is not any more is gone; what never was has some seconds to appear.
+        """
+        if not cmd.target or cmd.target in self._shown:
+            return False
+        return now < self._unseen.setdefault(cmd.id, now) + UNSEEN_MS
+
+    def _note_shown(self) -> None:
+        if self.view is None or self.view is self._noted:
+            return
+        self._noted = self.view
+        self._shown |= dict.fromkeys(p.ident or p.ticket for p in self.view.positions)
+        self._shown |= dict.fromkeys(o.ticket for o in self.view.orders)
+        while len(self._shown) > SHOWN_REMEMBERED:
+            del self._shown[next(iter(self._shown))]
 
     def _verdict_before(self, held: _Held, now: Millis) -> Verdict | None:
         cmd, memory = held.cmd, self._pen.memory
@@ -289,6 +315,7 @@ class Executions:
             self._pen.note(journal.Told(evt=evt, final=verdict.final, wall=self._wall))
         if verdict.final:
             self._held.pop(command, None)
+            self._unseen.pop(command, None)
             self._pursuits.pop(command, None)
 
     def deals(self, deals: Iterable[DealRow], now: Millis) -> None:
