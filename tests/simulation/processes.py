@@ -203,8 +203,10 @@ class EaProcess:
 
     def _flat(self, command: str) -> None:
         """R13: what is called flat is, whatever a terminal shows that has just begun."""
-        target = self.shell.link.memory.works[command].cmd.target
-        if any(str(p.identifier) == target for p in self.server.book.positions.values()):
+        cmd = self.shell.link.memory.works[command].cmd
+        target, side = cmd.target, cmd.side[:1]  # a netting reversal keeps the identifier: then the side named is flat
+        standing = [p for p in self.server.book.positions.values() if str(p.identifier) == target]
+        if any(side in ("", p.side.value[0]) for p in standing):
             self._faults.append(AssertionError(f"{command} was called flat, and position {target} stands"))
 
     def _died(self) -> None:
