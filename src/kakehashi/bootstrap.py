@@ -19,6 +19,8 @@ from kakehashi.api.hot import Shortcut
 from kakehashi.config import Settings
 from kakehashi.config.model import networks
 from kakehashi.domain.errors import KakehashiError, Rejected, Unavailable
+from kakehashi.notify.postman import Postman
+from kakehashi.notify.trial import carriers
 from kakehashi.ports import Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
 from kakehashi.services.hub import Hub
@@ -27,6 +29,7 @@ from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
 from kakehashi.services.reception import Reception
 from kakehashi.services.trader import Trader
+from kakehashi.services.watch import watch_settings
 from kakehashi.store.migrate import upgrade
 from kakehashi.store.open import open_store
 
@@ -66,6 +69,7 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         await store.close()
         raise
     offset = datetime.now(UTC).astimezone(ZoneInfo(settings.risk.day_zone)).utcoffset()
+    targets = settings.notify.resolved_targets()
     trader = Trader(
         store,
         clock,
@@ -74,6 +78,9 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         stale_ms=int(settings.mailbox.stale_s * 1000),
         unconfirmed_ms=int(settings.mailbox.unconfirmed_alert_s * 1000),
         link_settings=settings.link.timers(),
+        watch_settings=watch_settings(
+            settings.incidents, settings.notify, targets=targets, recovery_alert_s=settings.link.recovery_alert_s
+        ),
         day_offset_ms=int(offset.total_seconds() * 1000) if offset else 0,
     )
     tokens = Tokens()
@@ -89,7 +96,7 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         commit_timeout_s=settings.ingest.commit_timeout_s,
         longest_ttl_ms=int(max(settings.ttl.entry_s, settings.ttl.exit_s) * 1000),
     )
-    return Hub(
+    hub = Hub(
         store=store,
         clock=clock,
         ownership=ownership,
@@ -101,6 +108,11 @@ async def build_hub(settings: Settings, url: str) -> Hub:
         ea_rate=RateLimit(settings.mailbox.rate_per_token),
         reception=Reception(trader, tokens, clock, ea_peers),
     )
+    timeout_s = settings.notify.timeout_s
+    postman = Postman(store, clock, carriers(targets, timeout_s=timeout_s), tell=trader.submit, timeout_s=timeout_s)
+    trader.on_notices = postman.wake
+    hub.beside.append(postman.run)
+    return hub
 
 
 def bind(settings: Settings) -> sockets.socket:

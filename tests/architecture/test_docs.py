@@ -13,7 +13,7 @@ import pytest
 from kakehashi.cli import cli
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("en/*.md"), *(ROOT / "docs").glob("ja/*.md")])
+PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("en/**/*.md"), *(ROOT / "docs").glob("ja/**/*.md")])
 SHELLS = frozenset({"sh", "bash", "powershell", "console"})
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`(kakehashi [^`\n]+)`(?!`)")

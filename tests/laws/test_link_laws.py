@@ -1,4 +1,4 @@
-"""Laws 4, 5 and 6 over the EA link: what may have happened is never repeated, one id is one act, exits come through."""
+"""Laws 3 to 6 over the EA link: the mirror is the terminal, what may have happened is never repeated, one id is one act."""
 
 import asyncio
 import sys
@@ -175,3 +175,18 @@ def ours(room: Room, volume: str) -> dict[str, Any]:
 
 def crc_of(*rows: dict[str, Any]) -> int:
     return position_crc(msgspec.convert(rows, tuple[PositionRow, ...], strict=False))
+
+
+async def test_law_3_an_execution_that_the_mirror_shows_already_is_not_counted_off_again(room: Room) -> None:
+    ea = Wire(room)
+    await ea.come()
+    ea.snap(sseq=2, positions=[ours(room, "0.40")])
+    await until(lambda: bool(room.hub.trader.engine.mirrors["demo"].positions))
+    await ea.beat(sseq=2, crc=crc_of(ours(room, "0.40")))
+    (order,) = await room.ordered("TP", "a1")
+    cmd = await ea.wait("CMD", id=order)
+    ea.snap(sseq=3, positions=[ours(room, "0.20")])
+    ea.filled(cmd, n=1)
+    await ea.wait("EVTA", n=1)
+    held = room.hub.trader.engine.mirrors["demo"].positions
+    assert [str(p.volume) for p in held.values()] == ["0.20"]

@@ -115,7 +115,6 @@ class Chaos:
         if ea is not None and not ea.group.dead:
             ea.kill(power=True)
             ea.journal.lose(self.rng.randrange(7))
-            self.world.journal_lost = True
             self.world._ea_died()
 
     async def restart_ea(self) -> None:

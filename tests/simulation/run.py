@@ -13,6 +13,8 @@ from tests.simulation import virtual
 from tests.simulation.chaos import Chaos, calm_down, confirm, fast
 from tests.simulation.world import World
 
+from kakehashi.domain.incidentkinds import kind_of
+from kakehashi.domain.incidents import Severity
 from kakehashi.domain.link import Link
 from kakehashi.domain.linkwords import Alarm
 from kakehashi.services import turn
@@ -161,18 +163,11 @@ async def live(world: World, report: Report, chaos: Chaos) -> None:
 
 
 def _count_alarms(world: World, report: Report) -> None:
-    """Pages by code: each must have had its fault."""
-    cause = {
-        "HUB_RESTORED": world.restored,
-        "JOURNAL_BACK": world.journal_lost or world.cloned,
-        "INSTANCE_CLONED": world.cloned,
-        "EXECUTED_AFTER_ALL": True,
-        "EA_ERROR": True,
-    }
+    """Pages by code: what wakes a person must have had its fault."""
+    cause = {"HUB_RESTORED": world.restored, "INSTANCE_CLONED": world.cloned}
     for _, code, _ in world.alarms:
-        if code == "MIRROR_MISMATCH":
-            report.false_alerts += 1
-        if code != "EA_ERROR":
+        report.false_alerts += code == "MIRROR_MISMATCH"
+        if kind_of(code).severity is Severity.CRITICAL:
             report.pages += 1
             report.false_pages += not cause.get(code, False)
 

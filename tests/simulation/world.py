@@ -75,7 +75,7 @@ class World:
         self.alarms: list[tuple[float, str, str]] = []
         self.blocked_until = 0.0
         self.calm = False
-        self.restored = self.cloned = self.journal_lost = False
+        self.restored = self.cloned = False
         self.forgotten: dict[str, None] = {}
         self.born: dict[str, float] = {}
         self.late: list[str] = []

@@ -26,6 +26,8 @@ from world import World
 
 from kakehashi.domain.values import Account
 from kakehashi.engine.engine import EngineSettings
+from kakehashi.services.ids import SystemClock
+from kakehashi.services.mirrors import standings
 from kakehashi.store.open import open_store
 
 MAX_ATTEMPTS, RATE_PER_S = 50, 25
@@ -50,13 +52,14 @@ def store_url(request: pytest.FixtureRequest) -> str | None:
 
 @contextlib.asynccontextmanager
 async def under_load(
-    folder: Path, store_url: str | None = None, *, ea_options: Sequence[str] = ()
+    folder: Path, store_url: str | None = None, *, ea_options: Sequence[str] = (), link: str = "", **settings: str
 ) -> AsyncIterator[tuple[World, Sender]]:
     """Broker, hub and EA at work on a steady stream of alerts.
 
     :param ea_options: in place of its journal; such an EA is sent entries only
+    :param link: ``ws`` or ``poll``: the EA speaks klink/1
     """
-    lasting = {"KAKEHASHI_MAILBOX__LEASE_S": "1.5", "KAKEHASHI_MAILBOX__MAX_ATTEMPTS": str(MAX_ATTEMPTS)}
+    lasting = settings | {"KAKEHASHI_MAILBOX__LEASE_S": "1.5", "KAKEHASHI_MAILBOX__MAX_ATTEMPTS": str(MAX_ATTEMPTS)}
     with World(folder, store_url, **lasting) as world:
         store = open_store(world.store_url)
         await store.open()
@@ -67,13 +70,29 @@ async def under_load(
         await asyncio.to_thread(world.start_broker)
         await asyncio.to_thread(world.start_hub)
         memory = ea_options or ("--journal", str(folder / "ea.journal"))
-        world.start_ea(ACCOUNT, "1001", tokens["ea"], *memory)
+        if link:
+            world.start_linked_ea(ACCOUNT, "1001", tokens["ea"], "--link", link)
+            await until_live(world)
+        else:
+            world.start_ea(ACCOUNT, "1001", tokens["ea"], *memory)
         sender = Sender(world.url, tokens["webhook"], RATE_PER_S, entries_only=bool(ea_options))
         sender.start()
         try:
             yield world, sender
         finally:
             sender.cancel()
+
+
+async def until_live(world: World, *, within_s: float = 60.0) -> None:
+    """Until the account's mirror is proven."""
+    store = open_store(world.store_url)
+    await store.open()
+    try:
+        async with asyncio.timeout(within_s):
+            while not any(s.fresh for s in (await standings(store, now=SystemClock().now_ms())).values()):
+                await asyncio.sleep(0.1)
+    finally:
+        await store.close()
 
 
 async def killed_again_and_again(

@@ -100,6 +100,26 @@ class World(AbstractContextManager["World"]):
         self._commands["ea"] = (*KAKEHASHI, "ea", "simulate", *who, *where, *pace, *more)
         self.restart("ea")
 
+    def start_linked_ea(
+        self, account: str, number: str, token: str, *more: str, url: str = "", pace: float = 4.0
+    ) -> None:
+        """An EA on the link, whose time passes ``pace`` times as fast.
+
+        :param url: of the hub; another one than its own is a proxy's
+        """
+        who = ("--account", account, "--number", number, "--token", token)
+        where = (
+            "--url",
+            url or self.url,
+            "--socket",
+            str(self._broker_socket),
+            "--journal",
+            str(self.folder / "ea.journal"),
+        )
+        hasty = (sys.executable, str(Path(__file__).with_name("hasty_ea.py")), str(pace))
+        self._commands["ea"] = (*hasty, "ea", "simulate", *who, *where, "--balance", "1000000000", *more)
+        self.restart("ea")
+
     def spawn(self, name: str, *argv: str) -> int:
         """Start any ``kakehashi`` command; its process id."""
         self._commands[name] = (*KAKEHASHI, *argv)

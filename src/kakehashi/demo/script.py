@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,8 @@ from kakehashi.client.tradingview import Delivery, deliver
 from kakehashi.demo.stage import Stage, lots
 from kakehashi.domain.messages import DeliveriesLeased, OrderReported, Recorded, SignalReceived
 from kakehashi.services import desk
+from kakehashi.terminal.client import BrokerClient
+from kakehashi.terminal.core.words import OrderType, Request, TradeAction
 
 SCENE_LIMIT_S = 15.0
 
@@ -51,6 +54,7 @@ class Script:
             for scene in (
                 *(self._entry, self._duplicate, self._refusal, self._partial, self._reversal),
                 *(self._dying_ea, self._hub_restart, self._kill_switch, self._flat),
+                *(self._manual_trade, self._stop_out, self._cut),
             ):
                 await scene()
             began = time.monotonic()
@@ -139,6 +143,62 @@ class Script:
         agree = len(entries) == len(set(entries)) and set(entries) == filled
         await self._until(scene, lambda: agree)
 
+    async def _manual_trade(self) -> None:
+        scene = Scene(
+            name="manual trade",
+            ja="手動取引",
+            expected="a person opens 0.05 in small's terminal: it appears here as EXTERNAL, counted in risk",
+        )
+        request = Request(action=TradeAction.DEAL, symbol="EURUSD", type=OrderType.BUY, volume=Decimal("0.05"))
+        broker, began = BrokerClient(str(self._stage.socket)), time.monotonic()
+        await broker.order_send("small", request)
+        await broker.close()
+
+        async def appeared() -> bool:
+            lines = await self._stage.positions("small")
+            return any(p["origin"] == "EXTERNAL" and p["volume"] == "0.05" and p["fresh"] for p in lines)
+
+        await self._until_shown(scene, appeared, began)
+
+    async def _stop_out(self) -> None:
+        scene = Scene(
+            name="stop-out",
+            ja="ロスカット",
+            expected="the price falls 170 pips: the broker closes it, and the reason is kept",
+        )
+        broker, began = BrokerClient(str(self._stage.socket)), time.monotonic()
+        quote = await broker.quote("EURUSD")
+        await broker.set_price("EURUSD", quote.bid - Decimal("0.0170"))
+
+        async def recorded() -> bool:
+            lines = await self._stage.positions("small")
+            return [p.get("closed_reason") for p in lines] == ["STOP_OUT"]
+
+        await self._until_shown(scene, recorded, began)
+        await broker.set_price("EURUSD", None)
+        await broker.close()
+
+    async def _cut(self) -> None:
+        scene = Scene(
+            name="an EA is cut",
+            ja="EA の切断",
+            expected="osaka's EA is killed: shown stale, then live again once its mirror is proven",
+        )
+        began = time.monotonic()
+        stages: list[str] = []
+
+        async def shown(*links: str) -> bool:
+            lines = {line["name"]: line["link"] for line in await self._stage.accounts()}
+            return lines["osaka"] in links
+
+        self._stage.supervisor.restart("ea-osaka", signal.SIGKILL)
+        for links in (("stale", "off"), ("live",)):
+            while not await shown(*links) and time.monotonic() - began < 2 * SCENE_LIMIT_S:  # noqa: ASYNC110 as below
+                await asyncio.sleep(0.02)
+            stages.append(f"{links[0]} after {time.monotonic() - began:.1f} s")
+        scene.seen = ", ".join(stages)
+        await self._until_shown(scene, lambda: shown("live"), began)
+
     async def _round(self) -> None:
         """Filler for a longer run: in and out."""
         number = len(self.deliveries)
@@ -161,6 +221,13 @@ class Script:
 
     def _open(self, account: str) -> Decimal:
         return lots(self._stage.deals(), account)
+
+    async def _until_shown(self, scene: Scene, shown: Callable[[], Awaitable[bool]], began: float) -> None:
+        """Wait until the hub shows it, and say how long that took."""
+        while not (ok := await shown()) and time.monotonic() - began < SCENE_LIMIT_S:  # noqa: ASYNC110 as below
+            await asyncio.sleep(0.02)
+        scene.seen = scene.seen or f"shown after {time.monotonic() - began:.2f} s"
+        await self._until(scene, lambda: ok)
 
     async def _until(self, scene: Scene, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + SCENE_LIMIT_S

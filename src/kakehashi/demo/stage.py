@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -26,20 +27,24 @@ START_LIMIT_S = 20.0
 
 
 class Cast(msgspec.Struct, frozen=True, kw_only=True):
-    """One simulated account of the demo."""
+    """One simulated account of the demo. :ivar link: how its EA speaks with the hub: mailbox, ws or poll"""
 
     name: str
     number: str
     margin_mode: MarginMode
     balance: str
     suffix: str = ""
+    link: str = "mailbox"
 
 
 CAST = (
     Cast(name="tokyo", number="1001", margin_mode=MarginMode.HEDGING, balance="10000"),
-    Cast(name="osaka", number="1002", margin_mode=MarginMode.NETTING, balance="20000", suffix=".m"),
-    Cast(name="small", number="1003", margin_mode=MarginMode.HEDGING, balance="100"),
+    Cast(name="osaka", number="1002", margin_mode=MarginMode.NETTING, balance="20000", suffix=".m", link="ws"),
+    Cast(name="small", number="1003", margin_mode=MarginMode.HEDGING, balance="100", link="ws"),
 )
+
+
+MAILBOX = ("--instance", "ea-1", "--poll-s", "0.05", "--report-s", "0.5")
 
 
 class Stage:
@@ -108,8 +113,8 @@ class Stage:
         for one in CAST:
             argv = (
                 *(*me, "ea", "simulate", "--account", one.name, "--number", one.number, "--url", self.base_url),
-                *("--socket", str(self.socket), "--instance", f"ea-{one.name}", "--poll-s", "0.05"),
-                *("--report-s", "0.5", "--journal", str(self.folder / f"{one.name}.journal")),
+                *("--socket", str(self.socket), "--journal", str(self.folder / f"{one.name}.journal")),
+                *(("--link", one.link) if one.link != "mailbox" else MAILBOX),
                 *("--balance", one.balance, "--margin-mode", one.margin_mode.value),
                 *(("--suffix", one.suffix) if one.suffix else ()),
             )
@@ -138,7 +143,7 @@ class Stage:
             talk.close()
 
     async def ready(self, http: httpx.AsyncClient) -> None:
-        """Until the hub answers and each EA has reported.
+        """Until the hub answers and each account is proven right.
 
         :raises TimeoutError: something did not start
         """
@@ -148,10 +153,18 @@ class Stage:
                     up = (await http.get(f"{self.base_url}/readyz", timeout=1)).status_code == 200
                 except httpx.HTTPError:
                     up = False
-                states = await self.store.rows("states", limit=1000)
-                if up and sum(r["key"].startswith("mirror|") for r in states) == len(CAST):
+                if up and all(line["fresh"] for line in await self.accounts()):
                     return
                 await asyncio.sleep(0.05)
+
+    async def accounts(self) -> list[dict[str, Any]]:
+        """As ``kakehashi accounts list`` shows them."""
+        return await desk.listing(self.store, "accounts", at=SystemClock().now_ms())
+
+    async def positions(self, account: str) -> list[dict[str, Any]]:
+        """As ``kakehashi positions list --all`` shows them."""
+        now = SystemClock().now_ms()
+        return await desk.listing(self.store, "positions", at=now, account=account, closed=True)
 
     def deals(self) -> list[dict[str, str]]:
         """The broker's own book, which shares no code with the hub."""

@@ -87,7 +87,8 @@ def lease_held(record: LinkRecord, hello: Hello, *, left: Millis, live: bool) ->
     succeeds = hello.prev == record.instance and not live and not holder.cloned
     if succeeds and hello.jhi > 0 and not journal_back(holder, hello):
         return None
-    return Refusal(reason="LEASE_HELD", retry_ms=max(left, 250))
+    text = f"{hello.instance[:80]} came while {record.instance[:80]} holds it" if live else ""
+    return Refusal(reason="LEASE_HELD", retry_ms=max(left, 250), alarm=live, text=text)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

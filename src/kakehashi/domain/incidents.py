@@ -215,6 +215,10 @@ class Incidents:
         self._put(changed)
         return [changed]
 
+    def stands(self, code: str, account: str) -> bool:
+        """Whether there is such an incident now."""
+        return (code, account, "") in self._by_key
+
     def gathers(self, code: str, account: str, item: str) -> bool:
         """Whether an open incident names this order already."""
         incident = self.open.get(self._by_key.get((code, account, ""), ""))

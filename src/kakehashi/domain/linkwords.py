@@ -72,19 +72,23 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     def scaled(
         cls, heartbeat_ms: int, *, stale_ms: int | None = None, dead_ms: int | None = None, lease_ms: int | None = None
     ) -> "LinkSettings":
-        """The other timers follow the heartbeat, x1.3, x2.4 and x3, where they are not given.
+        """The other timers follow the heartbeat, x1.3, x2.4 and x3, where they are not given, and stay above those that are.
 
         :raises Rejected: BAD_LINK_TIMERS
 
-        >>> LinkSettings.scaled(30_000, dead_ms=90_000, lease_ms=100_000).stale_ms
-        39000
+        >>> timers = LinkSettings.scaled(30_000, dead_ms=90_000)
+        >>> timers.stale_ms, timers.lease_ms
+        (39000, 112500)
         """
+        stale = heartbeat_ms * 13 // 10 if stale_ms is None else stale_ms
+        dead = max(heartbeat_ms * 24 // 10, stale * 5 // 4) if dead_ms is None else dead_ms
+        lease = max(heartbeat_ms * 3, dead * 5 // 4) if lease_ms is None else lease_ms
         return cls(
             heartbeat_ms=heartbeat_ms,
             test_ms=heartbeat_ms * 12 // 10,
-            stale_ms=heartbeat_ms * 13 // 10 if stale_ms is None else stale_ms,
-            dead_ms=heartbeat_ms * 24 // 10 if dead_ms is None else dead_ms,
-            lease_ms=heartbeat_ms * 3 if lease_ms is None else lease_ms,
+            stale_ms=stale,
+            dead_ms=dead,
+            lease_ms=lease,
         )
 
 

@@ -27,6 +27,8 @@ WITHDRAWN = "WITHDRAWN"
 """The code of a command that the order book has ended already: nobody needs to hear of it again."""
 
 MAX_WATCHED = 200
+WATCHED_UNASKED = 50
+"""Of so many symbols of the terminal the prices are wanted before anybody trades them: an alert may name any."""
 ON_ITS_WAY = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED})
 
 
@@ -126,10 +128,13 @@ class Links:
                     if fact.change in (w.Change.CLOSED, w.Change.UNEXPLAINED):
                         routed.closed.append(self._closed(account, link, fact, at))
                     self.see(account, fact.row.symbol)
+                case w.SymbolsTold():
+                    for spec in fact.rows[:WATCHED_UNASKED]:
+                        self.see(account, spec.symbol)
                 case w.SessionMoved():
                     self._since[account] = at
-                    self._mirror(account).proven = fact.after is Session.FRESH
         if any(isinstance(fact, w.RecordKept | w.SessionMoved) for fact in steps.facts):
+            self._mirror(account).proven = link.session is Session.FRESH and not link.record.suspended
             routed.state = LinkState(record=link.record, session=link.session, since=self._since.get(account, at))
         if proven:
             self._guessed.discard(account)
@@ -268,9 +273,11 @@ class Links:
                 watched.add(symbol)
 
     def see_routes(self, account: str) -> None:
-        """The symbols that the account's routes name."""
+        """The symbols that the account's routes name, and those it has names of its own for."""
         known = self._engine.accounts.get(account)
         if known is not None:
+            for theirs in known.symbols.values():
+                self.see(account, theirs)
             for route in self._engine.routes.values():
                 for symbol in route.symbols if account in route.accounts else ():
                     self.see(account, known.broker_symbol(symbol))

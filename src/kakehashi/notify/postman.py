@@ -70,6 +70,8 @@ class Postman:
                     await self._deliver(notice)
             except KakehashiError as e:  # the store is away: what was sent is remembered, and told when it is back
                 log.warning("notices_wait", target=target, code=e.code)
+            except Exception as e:
+                log.error("notices_fault", target=target, error=repr(e), exc_info=e)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await wake.wait()

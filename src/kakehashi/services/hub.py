@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -39,6 +40,8 @@ class Hub:
     ) -> None:
         self.on_dead_loop: Callable[[], None] = lambda: None
         """Called when a loop has ended by itself: a hub without its trader must not stay up."""
+        self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """More loops that live as long as the hub."""
         self.store, self.clock, self.ownership = store, clock, ownership
         self.trader, self.ingest, self.postbox = trader, ingest, postbox
         self.reception = reception
@@ -49,7 +52,7 @@ class Hub:
         """Load, run the loops, and give the ownership back at the end."""
         self.tokens.refresh(await self.store.tokens())
         await self.trader.start()
-        loops = [asyncio.create_task(self.trader.run()), asyncio.create_task(self._refresh_tokens())]
+        loops = [asyncio.create_task(run()) for run in (self.trader.run, self._refresh_tokens, *self.beside)]
         for task in loops:
             task.add_done_callback(self._ended)
         try:

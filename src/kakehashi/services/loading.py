@@ -15,6 +15,7 @@ from kakehashi.engine.links import Links
 from kakehashi.engine.mirror import Mirror
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.scribe import Scribe, StoredSignal
+from kakehashi.services.watch import Watch, WatchSettings, look_at, standing
 
 LIVE_STATES = tuple(s.value for s in State if s not in TERMINAL or s is State.DEAD)
 ORDERS_REMEMBERED = 10_000
@@ -27,22 +28,35 @@ class Loaded(NamedTuple):
     links: Links
     scribe: Scribe
     versions: dict[tuple[str, str], int]
+    watch: Watch
 
 
-async def load(
-    store: Store, ownership: Ownership, clock: Clock, settings: EngineSettings, link_settings: LinkSettings
-) -> Loaded:
-    """:param settings: its prefix counts only where the store holds none
+class Rules(NamedTuple):
+    """What the trader's parts are told once."""
+
+    engine: EngineSettings
+    link: LinkSettings
+    watch: WatchSettings
+
+
+async def load(store: Store, ownership: Ownership, clock: Clock, rules: Rules) -> Loaded:
+    """:param rules: the engine's prefix counts only where the store holds none
     :raises Unavailable: the store does not answer
     """
     state = {r["key"]: r["body"] for r in await store.rows("states", limit=1_000_000)}
     counters: Mapping[str, Any] = {}
     if (raw := state.get(f"engine|{ownership.owner}")) is not None:
         counters = msgspec.json.decode(raw)
-    prefix = int(counters.get("prefix") or settings.prefix)
-    engine = Engine(msgspec.structs.replace(settings, prefix=prefix))
+    prefix = int(counters.get("prefix") or rules.engine.prefix)
+    engine = Engine(msgspec.structs.replace(rules.engine, prefix=prefix))
     engine.seq = int(counters.get("seq", 0))
-    loaded = Loaded(engine, Links(engine, link_settings), Scribe(engine, ownership), {})
+    loaded = Loaded(
+        engine,
+        Links(engine, rules.link),
+        Scribe(engine, ownership),
+        {},
+        Watch(rules.watch, look=look_at(lambda: engine)),
+    )
     for key, raw in state.items():
         _load_state(loaded, key, raw)
     linked = await _load_orders(store, engine)
@@ -53,6 +67,14 @@ async def load(
             kept = msgspec.json.decode(raw, type=LinkState)
             loaded.links.load(name, kept, linked.get(name, ()), now=now, at=at)
             loaded.links.see_routes(name)
+    loaded.watch.load(
+        at=at,
+        incidents=await standing(store),
+        states=state,
+        accounts=engine.accounts.values(),
+        orders=[o for name in engine.book.accounts for o in engine.book.of(name).standing(*State)],
+        heard={name: m.reported_at for name, m in engine.mirrors.items() if m.reported_at and name not in loaded.links},
+    )
     return loaded
 
 

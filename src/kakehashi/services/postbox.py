@@ -44,6 +44,8 @@ class Postbox:
         """Work for one EA, leased to it. Empty when there is none, or another EA holds this mailbox."""
         if instance and not self._hold(account, symbol, instance):
             return ()
+        if self._trader.available:
+            self._trader.heard(account)
         now = self._clock.now_ms()
         ready = self._trader.engine.offerable(account, symbol=symbol, limit=limit, at=now, remembers=remembers)
         if not ready:

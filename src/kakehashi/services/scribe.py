@@ -1,6 +1,6 @@
 """What one turn of the trader loop writes: the engine's changes as rows, journal lines and audit rows of one commit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
 from kakehashi.engine.engine import Engine
 from kakehashi.engine.outcome import Heard, Outcome
 from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow
+from kakehashi.services.watch import row_key
 
 MIRROR_EVERY_MS = 30_000
 WORTH_EVERY_MS = 5_000
@@ -45,13 +46,20 @@ class Batch:
         self.deletes: list[tuple[str, str]] = []
         self.audits: list[AuditRow] = []
         self.memories: dict[str, RouteMemory] = {}
-        self.new_orders = False
+        self.new_orders = self.notices = False
         self.booked: list[JournalEntry] = []
         self.frames: list[tuple[str, FromHub]] = []
         self.closes: list[tuple[str, int, str]] = []
 
     def __bool__(self) -> bool:
         return bool(self.recorded or self.rows or self.deletes or self.booked or self.new_orders)
+
+    def watched(self, rows: Iterable[msgspec.Struct]) -> None:
+        """What the watch has to say."""
+        for row in rows:
+            key = row_key(row)
+            self.rows[key] = row
+            self.notices = self.notices or key[0] == "notices"
 
     def state(self, key: str, value: object) -> None:
         self.rows[("state", key)] = StateRow(key=key, body=_encode(value))

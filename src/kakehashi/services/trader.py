@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -27,9 +27,10 @@ from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.gateway import Gateway, LinkInput
 from kakehashi.services.keys import TakenKeys
-from kakehashi.services.loading import Loaded, load, new_prefix
+from kakehashi.services.loading import Loaded, Rules, load, new_prefix
 from kakehashi.services.scribe import StoredSignal
 from kakehashi.services.turn import Turn
+from kakehashi.services.watch import SignOfLife, WatchSettings
 from kakehashi.services.wishes import Beat, Left, Wish
 
 log = structlog.get_logger("trader")
@@ -67,15 +68,18 @@ class Trader:
         day_offset_ms: int = 0,
         unconfirmed_ms: int = 300_000,
         link_settings: LinkSettings | None = None,
+        watch_settings: WatchSettings | None = None,
         prefix: int | None = None,
     ) -> None:
         """:param prefix: of a new installation; None draws one"""
         self._store, self._clock, self._ownership = store, clock, ownership
         self._day_offset_ms = day_offset_ms
-        self._settings = EngineSettings(
+        engine = EngineSettings(
             prefix=prefix or new_prefix(), max_attempts=max_attempts, stale_ms=stale_ms, unconfirmed_ms=unconfirmed_ms
         )
-        self._link_settings = link_settings or LinkSettings()
+        self._rules = Rules(engine, link_settings or LinkSettings(), watch_settings or WatchSettings())
+        self.on_notices: Callable[[], None] = lambda: None
+        """Called when messages for people have been committed."""
         self.gateway = Gateway(clock)
         self.gateway.submit = self._take_input
         self._urgent: deque[Asked] = deque()
@@ -114,6 +118,15 @@ class Trader:
         """Something of an EA's link; its line is read no further when too much of it waits."""
         self._waiting.append(Asked(wish))
         self._arrived.set()
+
+    def heard(self, account: str) -> None:
+        """An EA without a link has polled; only where it was missed is that worth a commit."""
+        watch, now = self._state.watch, self._clock.now_ms()
+        if watch.misses(account):
+            self._waiting.append(Asked(SignOfLife(at=now, account=account)))
+            self._arrived.set()
+        else:
+            watch.heard(account, at=now)
 
     @property
     def available(self) -> bool:
@@ -162,13 +175,19 @@ class Trader:
         now, ticks = self._clock.now_ms(), int(self._clock.monotonic() * 1000)
         passed = linkwords.TimePassed(now=ticks, at=now)
         taken.extend(Asked(LinkInput(account, passed)) for account in self.links.due(ticks))
-        if (due := self.engine.next_deadline) is not None and due <= now:
+        if (due := self._next_deadline) is not None and due <= now:
             taken.append(Asked(TimePassed(at=now)))
         return taken
 
+    @property
+    def _next_deadline(self) -> int | None:
+        """When the engine or the watch has something to do, ms UTC."""
+        engine, watch = self.engine.next_deadline, self._state.watch.next_deadline
+        return engine if watch is None else watch if engine is None else min(engine, watch)
+
     def _until_deadline(self) -> float:
         wait = 1000.0
-        if (due := self.engine.next_deadline) is not None:
+        if (due := self._next_deadline) is not None:
             wait = min(wait, due - self._clock.now_ms())
         if (due := self.links.next_deadline) is not None:
             wait = min(wait, due - self._clock.monotonic() * 1000)
@@ -215,6 +234,8 @@ class Trader:
         """It is on disk: now it may be seen."""
         self.gateway.send(turn.batch.frames)
         self.gateway.close(turn.batch.closes)
+        if turn.batch.notices:
+            self.on_notices()
         for future, said in answers:
             if future.done():
                 continue
@@ -367,7 +388,7 @@ class Trader:
         return found
 
     async def _load(self) -> None:
-        self._state = await load(self._store, self._ownership, self._clock, self._settings, self._link_settings)
+        self._state = await load(self._store, self._ownership, self._clock, self._rules)
         self.engine, self.links = self._state.engine, self._state.links
         self._available = True
 

@@ -12,19 +12,25 @@ from kakehashi.domain.messages import (
     ConfigChanged,
     DeliveriesLeased,
     Event,
+    IncidentAcked,
+    IncidentClosed,
     LinkAsked,
+    MaintenanceSet,
     OrderReported,
     Renumbered,
     SignalReceived,
+    TimePassed,
 )
+from kakehashi.domain.notices import NoticeTold
 from kakehashi.domain.orders import Happening, State
 from kakehashi.engine.links import Routed
 from kakehashi.engine.outcome import Outcome
-from kakehashi.ports import Clock
+from kakehashi.ports import AuditRow, Clock
 from kakehashi.services.figures import Figures
 from kakehashi.services.gateway import LinkInput
 from kakehashi.services.loading import Loaded, new_prefix
 from kakehashi.services.scribe import Batch
+from kakehashi.services.watch import SignOfLife
 from kakehashi.services.wishes import Beat, Left, Poll, Wish
 
 log = structlog.get_logger("trader")
@@ -35,7 +41,7 @@ class Turn:
 
     def __init__(self, state: Loaded, clock: Clock, *, day_offset_ms: int) -> None:
         self._engine, self._links, self._scribe = state.engine, state.links, state.scribe
-        self._versions = state.versions
+        self._versions, self._watch = state.versions, state.watch
         self._clock, self._day_offset_ms = clock, day_offset_ms
         self._touched: dict[str, None] = {}
         self.batch, self.figures = Batch(), Figures()
@@ -57,12 +63,20 @@ class Turn:
             case Poll():
                 leased = self._leased(wish)
                 return Outcome() if leased is None else self._event(leased)
-            case Beat():
-                self.batch.state("beat|hub", wish)
-                return Outcome()
             case LinkAsked():
                 return self._asked(wish)
-        return self._event(wish)
+            case Beat():
+                self.batch.state("beat|hub", wish)
+            case IncidentAcked() | IncidentClosed() | MaintenanceSet():
+                self.batch.watched(self._watch.wish(wish))
+                self.batch.audits.append(_people(wish))
+            case NoticeTold():
+                self.batch.watched(self._watch.told(wish))
+            case SignOfLife():
+                self.batch.watched(self._watch.heard(wish.account, at=wish.at))
+            case _:
+                return self._event(wish)
+        return Outcome()
 
     def settle(self) -> None:
         """Tell the links what has changed for them: new orders leave in the same commit that made them."""
@@ -80,6 +94,7 @@ class Turn:
     def _event(self, event: Event) -> Outcome:
         outcome = self._engine.process(event)
         self._scribe.gather(outcome, self.batch, at=event.at)
+        self.batch.watched(self._watch.outcome(outcome, at=event.at))
         for name in outcome.paused:
             version = self._versions.get(("route", name), 0)
             route = self._engine.routes[name]
@@ -87,8 +102,18 @@ class Turn:
         if isinstance(event, ConfigChanged):
             self._versions[(event.kind, event.name)] = event.version
             self._scribe.config(event, self.batch)
+            if event.kind == "account":
+                known = self._engine.accounts.get(event.name)
+                told = (
+                    self._watch.forget(event.name, at=event.at)
+                    if known is None
+                    else self._watch.know(known, at=event.at)
+                )
+                self.batch.watched(told)
         elif isinstance(event, Renumbered):
             self.batch.new_orders = True
+        elif isinstance(event, TimePassed):
+            self.batch.watched(self._watch.due(event.at))
         self._touch(event, outcome)
         self.figures.note(outcome)
         return outcome
@@ -134,6 +159,7 @@ class Turn:
             raise Rejected("LEASE_HELD", f"an EA holds {report.account} over its link", hint="stop one of the two")
         if (mirror := self._engine.mirrors.get(report.account)) is not None:
             mirror.proven = None  # from now on the age of its reports decides
+        self.batch.watched(self._watch.heard(report.account, at=report.at))
         return self._report(report)
 
     def _report(self, report: AccountReport) -> Outcome:
@@ -173,13 +199,14 @@ class Turn:
             self.batch.state(f"link|{account}", routed.state)
         for closed in routed.closed:
             self.batch.rows[("closures", closed.key)] = closed
+        self.batch.watched(self._watch.link_facts(account, routed.facts, at=at))
         for fact in routed.facts:
             match fact:
                 case w.EventBooked():
                     self._scribe.booked(account, fact, self.batch, at=at)
                 case w.Balanced():
                     self._scribe.worth(account, fact, self.batch, at=at)
-                case w.PositionMoved():
+                case w.PositionMoved() | w.SymbolsTold():
                     self._touched[account] = None
                 case w.SessionMoved():
                     self._touched[account] = None
@@ -226,3 +253,16 @@ class Turn:
 
     def _times(self) -> tuple[int, int]:
         return int(self._clock.monotonic() * 1000), self._clock.now_ms()
+
+
+def _people(wish: IncidentAcked | IncidentClosed | MaintenanceSet) -> AuditRow:
+    """Who did what about an incident."""
+    match wish:
+        case IncidentAcked():
+            return AuditRow(at=wish.at, actor=wish.by, action="incident ack", subject=wish.incident)
+        case IncidentClosed():
+            what = "incident false" if wish.false else "incident close"
+            return AuditRow(at=wish.at, actor=wish.by, action=what, subject=wish.incident)
+        case MaintenanceSet():
+            what = f"maintenance {'on' if wish.on else 'off'}"
+            return AuditRow(at=wish.at, actor=wish.by, action=what, subject=wish.account)

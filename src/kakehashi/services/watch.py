@@ -33,7 +33,7 @@ from kakehashi.domain.values import Account, Millis
 from kakehashi.domain.views import BrokerPosition
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import StateRow, Store
-from kakehashi.services.watchfigures import measure
+from kakehashi.services.watchfigures import Survey, count_open
 
 if TYPE_CHECKING:
     from kakehashi.config.model import IncidentsSettings, NotifySettings
@@ -64,6 +64,13 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
     until: Millis | None = None
 
 
+class SignOfLife(msgspec.Struct, frozen=True, kw_only=True):
+    """An EA that is missed has polled; see :meth:`Watch.heard`."""
+
+    at: Millis
+    account: str
+
+
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
     """When the hub last said that it lives (StateRow ``watch|alive``)."""
 
@@ -87,6 +94,7 @@ class Watch:
         self._counted: set[str] = set()
         self._dirty: dict[str, None] = {}
         self._beat_at: Millis | None = None
+        self._survey: Survey | None = None
 
     def _machine(self, standing: Iterable[Incident]) -> Incidents:
         def tell(incident: Incident, why: Telling, at: Millis) -> list[Notice]:
@@ -239,11 +247,18 @@ class Watch:
         return rows
 
     def heard(self, account: str, *, at: Millis) -> Rows:
-        """An EA without a link polled or reported. From then on its silence counts as stopping."""
+        """An EA without a link polled or reported. From then on its silence counts as stopping.
+
+        While :meth:`misses` says no, nothing is to be written, and it need not be said in a turn.
+        """
         kept = self.reliability.get(account)
         if kept is not None and kept.session is not Session.LEFT:
             return []
         return self._noted(self.incidents.lasted("EA_STOPPED", account=account, at=at), at)
+
+    def misses(self, account: str) -> bool:
+        """Whether an EA without a link is missed now: its next sign of life must be written down."""
+        return self.incidents.stands("EA_STOPPED", account)
 
     def told(self, event: NoticeTold) -> Rows:
         """A try to deliver a notice succeeded or failed. That it was given up is an incident of its own."""
@@ -327,7 +342,8 @@ class Watch:
     def next_deadline(self) -> Millis | None:
         """When :meth:`due` has something to do, ms UTC; None: not before something happens."""
         ends = (kept.until for kept in self._maintenance.values() if kept.on)
-        times = (self.incidents.next_deadline, self._beat_at, *ends)
+        survey_at = self._beat_at - BEAT_MS if self._beat_at and self._survey else None  # the next slice: at once
+        times = (self.incidents.next_deadline, self._beat_at, survey_at, *ends)
         return min((at for at in times if at is not None), default=None)
 
     def due(self, at: Millis) -> Rows:
@@ -340,7 +356,10 @@ class Watch:
         if self._beat_at is not None and self._beat_at <= at:
             self._beat_at = at + BEAT_MS
             rows.append(StateRow(key=ALIVE, body=_encode(Alive(at=at))))
-            measure(self.reliability.values(), self.incidents.open.values(), at=at, hours=self._hours)
+            count_open(self.incidents.open.values())
+            self._survey = Survey(self.reliability)
+        if self._survey is not None and self._survey.step(self.reliability, at=at, hours=self._hours):
+            self._survey = None
         return self._noted(rows, at)
 
     # -- figures ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The watch's metrics: gauges of what it knows, renewed twice a minute. Labels are severities only."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from kakehashi.domain.incidentkinds import Severity
 from kakehashi.domain.incidents import Incident
@@ -10,6 +10,8 @@ from kakehashi.domain.markethours import MarketHours
 from kakehashi.domain.reliability import Month, Reliability, counted, figures, month_of
 from kakehashi.domain.values import Millis
 from kakehashi.telemetry import gauge
+
+SLICE: Final = 200
 
 _OPEN = gauge("incidents_open", "Incidents that are not over", ["severity"])
 _FIGURES = {
@@ -21,20 +23,34 @@ _FIGURES = {
 _WORST = gauge("reliability_downtime_seconds", "Downtime of the worst account, this month")
 
 
-def measure(
-    accounts: Iterable[Reliability],
-    incidents: Iterable[Incident],
-    *,
-    at: Millis,
-    hours: Callable[[str], MarketHours],
-) -> None:
-    """Set the gauges to what is true at ``at``."""
-    name = month_of(at)
-    months = [counted(a, at=at, hours=hours(a.account)).months.get(name, Month()) for a in accounts]
-    found: dict[str, Any] = figures(months)
-    for key, shown in _FIGURES.items():
-        shown.set(float("nan") if found[key] is None else found[key])
-    _WORST.set(max((m.away_ms for m in months), default=0) / 1000)
+class Survey:
+    """Adds the accounts up, some at a time: ten thousand at once would be felt by every alert of that moment."""
+
+    def __init__(self, accounts: Iterable[str]) -> None:
+        self._left = list(accounts)
+        self._total = Month()
+        self._worst_ms = 0
+
+    def step(self, kept: Mapping[str, Reliability], *, at: Millis, hours: Callable[[str], MarketHours]) -> bool:
+        """Take the next :data:`SLICE` accounts; whether all are taken, and the gauges set."""
+        name = month_of(at)
+        for _ in range(min(SLICE, len(self._left))):
+            account = self._left.pop()
+            if (one := kept.get(account)) is not None:
+                month = counted(one, at=at, hours=hours(account)).months.get(name, Month())
+                self._total = self._total.plus(month)
+                self._worst_ms = max(self._worst_ms, month.away_ms)
+        if self._left:
+            return False
+        found: dict[str, Any] = figures([self._total])
+        for key, shown in _FIGURES.items():
+            shown.set(float("nan") if found[key] is None else found[key])
+        _WORST.set(self._worst_ms / 1000)
+        return True
+
+
+def count_open(incidents: Iterable[Incident]) -> None:
+    """Set the gauge of incidents that are not over."""
     count = Counter(incident.severity for incident in incidents)
     for severity in Severity:
         _OPEN.labels(severity.value).set(count[severity])

@@ -5,7 +5,9 @@ from typing import TypeAlias
 import msgspec
 
 from kakehashi.domain.messages import AccountReport, Event
+from kakehashi.domain.notices import NoticeTold
 from kakehashi.services.gateway import LinkInput
+from kakehashi.services.watch import SignOfLife
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,4 +35,4 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
-Wish: TypeAlias = Event | Poll | AccountReport | Left | LinkInput | Beat
+Wish: TypeAlias = Event | Poll | AccountReport | Left | LinkInput | Beat | NoticeTold | SignOfLife

@@ -180,14 +180,14 @@ def test_a_critical_one_that_comes_back_is_told_every_time() -> None:
 
 def test_a_false_alert_is_not_raised_again_before_its_condition_has_gone() -> None:
     desk = Desk()
-    desk.began("EA_STALE", T0)
-    desk.until(T0 + 20_000)
-    desk.take(desk.machine.closed(desk.one.id, by="me", false=True, at=T0 + 30_000))
-    desk.until(T0 + 60 * MIN)
+    desk.began("EA_STOPPED", T0)
+    desk.until(T0 + 60_000)
+    desk.take(desk.machine.closed(desk.one.id, by="me", false=True, at=T0 + 90_000))
+    desk.until(T0 + 300 * MIN)
     assert (desk.one.false, desk.one.cleared_by) == (True, "me")
-    desk.ended("EA_STALE", T0 + 61 * MIN)
-    desk.began("EA_STALE", T0 + 62 * MIN)
-    desk.until(T0 + 63 * MIN)
+    desk.ended("EA_STOPPED", T0 + 301 * MIN)
+    desk.began("EA_STOPPED", T0 + 302 * MIN)
+    desk.until(T0 + 303 * MIN)
     assert len(desk.rows) == 2
 
 
@@ -249,6 +249,12 @@ def test_the_page_of_a_stopped_ea_names_what_is_open_what_was_in_flight_and_what
     assert "docs/en/runbook/EA_STOPPED.md" in page.body
     (ja,) = notices(desk.one, Telling.RAISED, T0, NoticeSettings(targets=("x",), lang="ja"))
     assert "保有ポジション" in ja.body
+
+
+def test_what_is_not_severe_enough_is_listed_but_not_sent() -> None:
+    desk = Desk()
+    desk.happened("EA_ERROR", T0)
+    assert (desk.one.severity, desk.told) == (Severity.INFO, [])
 
 
 def test_every_kind_says_what_to_do_in_both_languages() -> None:

@@ -62,7 +62,7 @@ def test_maintenance_counts_for_nothing() -> None:
 def test_a_weekend_is_no_downtime() -> None:
     start = on(20, 21, 59)
     kept = history((0, S.FRESH), (30, S.AWAY), (49 * 3600, S.FRESH), start=start)
-    assert shown(kept)["downtime_s"] == 30 + 3600 - 60
+    assert shown(kept)["downtime_s"] == shown(kept)["mean_recovery_s"] == 30 + 3600 - 60
 
 
 def test_each_month_is_kept_apart_and_only_the_newest_ones() -> None:

@@ -124,10 +124,20 @@ def test_an_ea_that_is_cut_is_stale_then_stopped_and_clears_when_it_is_back(towe
         "1. Start MetaTrader",
     ):
         assert wanted in page.body
-    tower.does(tower.desk.hello("c2"), tower.desk.snap(), tower.desk.beat())
+    tower.does(tower.desk.hello("c2"))
+    assert tower.codes == ["EA_STALE"], "it is back, but nothing is proven yet"
+    tower.does(tower.desk.snap(), tower.desk.beat())
     assert tower.codes == []
     assert tower.figures()["recoveries"] == 1
     assert (tower.figures()["mean_recovery_s"], tower.figures()["downtime_s"]) == (60.0, 60.0)
+
+
+def test_an_ea_that_flaps_is_one_alert(tower: Tower) -> None:
+    for n in range(3):
+        tower.does(tower.desk.step(w.Lost, conn=tower.desk.conn))
+        tower.passes(25)
+        tower.does(tower.desk.hello(f"again{n}"), tower.desk.snap(), tower.desk.beat())
+    assert ([i.count for i in tower.incidents], tower.figures()["alerts"]) == ([3], 1)
 
 
 def test_who_says_bye_is_not_missed(tower: Tower) -> None:
