@@ -15,10 +15,12 @@ from tests.simulation.virtual import Machine
 from tests.simulation.wire import EaLine, Network
 
 from kakehashi.domain.errors import KakehashiError
+from kakehashi.domain.frames import Cmd
 from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.services.trader import Trader
 from kakehashi.store.memory import Disk, MemoryStore
 from kakehashi.terminal.core.link_words import Identity, Input, Passed, Trade
+from kakehashi.terminal.core.words import Position
 from kakehashi.terminal.shell import EaShell
 
 PREFIX = 0x2BAD
@@ -205,9 +207,18 @@ class EaProcess:
         """R13: what is called flat is, whatever a terminal shows that has just begun."""
         cmd = self.shell.link.memory.works[command].cmd
         target, side = cmd.target, cmd.side[:1]  # a netting reversal keeps the identifier: then the side named is flat
-        standing = [p for p in self.server.book.positions.values() if str(p.identifier) == target]
+        standing = [
+            p
+            for p in self.server.book.positions.values()
+            if (str(p.identifier) == target if target else self._ours(p, cmd))
+        ]
         if any(side in ("", p.side.value[0]) for p in standing):
             self._faults.append(AssertionError(f"{command} was called flat, and position {target} stands"))
+
+    @staticmethod
+    def _ours(p: Position, cmd: Cmd) -> bool:
+        """What an exit without a target means: ours on the symbol, and no younger than it says."""
+        return p.symbol == cmd.sym and p.time <= cmd.opened_before and p.magic >> 48 == int(cmd.magic) >> 48
 
     def _died(self) -> None:
         self.kill(power=False)

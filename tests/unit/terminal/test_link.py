@@ -496,11 +496,11 @@ def test_an_exit_waits_for_a_position_whose_deal_was_told_before_the_terminal_sh
     assert [t.request.position for t in only(ea.show(positions=(position(),)), Trade)] == [1001]
 
 
-def test_a_position_that_was_shown_and_is_gone_is_flat_at_once() -> None:
+def test_a_position_that_does_not_appear_is_gone() -> None:
     ea = Ea().connect()
-    ea.show(positions=(position(),))
-    ea.show(positions=())
-    assert results(closing(ea)) == [("DONE", "ALREADY_FLAT")]
+    closing(ea)
+    assert results(ea.wait(4_000)) == []
+    assert results(ea.wait(2_000)) == [("DONE", "ALREADY_FLAT")]
 
 
 def test_a_terminal_that_loses_its_broker_says_so_at_once() -> None:

@@ -38,7 +38,6 @@ SETTLE_MS: Final = 5_000
 """SENT without an answer for this long is looked for."""
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
 UNSEEN_MS: Final = 5_000
-SHOWN_REMEMBERED: Final = 10_000
 _QUERY: Final = "query:"
 UNKNOWN_MS: Final = 30 * DAY
 """How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
@@ -95,8 +94,6 @@ class Executions:
         self._pursuits: dict[str, _Pursuit] = {}
         self._queries: dict[str, tuple[Query, Millis]] = {}
         self._by_magic: dict[str, str] = {}
-        self._shown: dict[str, None] = {}
-        self._noted: View | None = None
         self._unseen: dict[str, Millis] = {}
         self._looks = 0
         self._wall: Millis = 0
@@ -166,7 +163,6 @@ class Executions:
         :param may_start: the lease holds and the clocks can be trusted (R5, R9)
         """
         self._wall = wall
-        self._note_shown()
         for command, held in sorted(self._held.items(), key=lambda item: item[1].cmd.seq):
             work = self._works[command]
             decision: acts.Decision | None = self._verdict_before(held, now)
@@ -187,22 +183,14 @@ class Executions:
         return self.view is not None and self.synced_since is not None
 
     def _perhaps_new(self, cmd: Cmd, now: Millis) -> bool:
-        """Whether what it names may be too young for the terminal to show: a deal can be told before its position.
+        """Whether what it means may only not be shown yet: a deal is often told before the terminal has its position.
 
-        What was shown once and is not any more is gone; what never was has some seconds to appear.
+        It has some seconds to appear; then it is gone.
         """
-        if not cmd.target or cmd.target in self._shown:
+        if cmd.op in acts.ENTRIES or self.view is None:
             return False
-        return now < self._unseen.setdefault(cmd.id, now) + UNSEEN_MS
-
-    def _note_shown(self) -> None:
-        if self.view is None or self.view is self._noted:
-            return
-        self._noted = self.view
-        self._shown |= dict.fromkeys(p.ident or p.ticket for p in self.view.positions)
-        self._shown |= dict.fromkeys(o.ticket for o in self.view.orders)
-        while len(self._shown) > SHOWN_REMEMBERED:
-            del self._shown[next(iter(self._shown))]
+        names = {p.ident or p.ticket for p in self.view.positions} | {o.ticket for o in self.view.orders}
+        return cmd.target not in names and now < self._unseen.setdefault(cmd.id, now) + UNSEEN_MS
 
     def _verdict_before(self, held: _Held, now: Millis) -> Verdict | None:
         cmd, memory = held.cmd, self._pen.memory
