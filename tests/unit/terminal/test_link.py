@@ -236,6 +236,16 @@ def test_after_a_pause_nothing_starts_before_an_answer_to_a_later_heartbeat() ->
     assert only(ea.do(HeartbeatAck(n=ea.beat, ep=5)), Trade)
 
 
+def test_a_paused_machine_counts_the_pause_in_what_it_holds_and_in_what_waited_in_its_socket() -> None:
+    ea = Ea().connect()
+    ea.show(connected=False)
+    buffered = ea.cmd(2)
+    ea.command(1)
+    ea.skew += 31_000  # its timer stood still
+    assert results(ea.wait(250)) == [("EXPIRED", "TTL")]
+    assert ("EXPIRED", "TTL") in results(ea.do(buffered))
+
+
 def test_a_wall_clock_that_jumped_is_a_pause_too() -> None:
     ea = Ea().connect()
     ea.skew = 3_000

@@ -150,6 +150,11 @@ class Executions:
                 self._intend(cmd)
                 self._send(self._works[cmd.id], plan, now)
 
+    def age(self, ms: Millis) -> None:
+        """What waits to be started is older than the timer says."""
+        for held in self._held.values():
+            held.born -= ms
+
     def lease_lost(self) -> None:
         """What was acked and not started never will be (R5)."""
         for command in [*self._held]:

@@ -343,10 +343,18 @@ class EaLink:
             passed, walked = now - self._last[0], wall - self._last[1]
             if passed > GAP_MS or abs(walked - passed) > SKEW_MS:
                 self._gap_at, self._beat_at = now, None
+            if walked - passed > SKEW_MS:
+                self._age(walked - passed)
             if max(passed, walked) > SLEPT_MS:
                 self._synced.broken()
                 self._executions.synced_since = None
         self._last = (now, wall)
+
+    def _age(self, ms: Millis) -> None:
+        """A paused machine's timer stood still: whatever age is counted from lies that much further back (R9)."""
+        self._greeted -= ms
+        self._beats = {n: at - ms for n, at in self._beats.items()}
+        self._executions.age(ms)
 
     def _beat_answered(self, frame: HeartbeatAck) -> None:
         sent = self._beats.get(frame.n)
