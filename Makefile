@@ -9,7 +9,7 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-link soak env-example lock clean
+.PHONY: help install demo test lint format bench bench-link sim soak env-example lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,11 @@ bench: $(STAMP) ## measure alerts/s, latencies and the EA link on this machine
 
 bench-link: $(STAMP) ## the EA link alone; ONLY="latency idle busy" chooses
 	$(BIN)/python -m benchmarks.link $(ONLY)
+
+SEEDS ?= 200
+FIRST ?= 1
+sim: $(STAMP) ## the deterministic simulation: SEEDS worlds from FIRST on, one JSON line (2000 for a night)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
 	$(BIN)/pytest -m soak --timeout 0

@@ -22,8 +22,15 @@ ENTRIES: Final = frozenset({"OPEN", "PENDING"})
 EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
 LOWERING: Final = EXITS | {"CANCEL"}
 UNFINISHED: Final = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PARTIAL})
+FORGOTTEN: Final = "?"
+"""The instance of a command that may have been sent to one that this copy of the hub does not remember."""
+DEALLESS: Final = frozenset({State.DONE, State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED})
+"""How a command may end without a deal. Which of them it was may be seen in two ways, and none of them moved a position."""
+RESTING: Final = frozenset({State.PLACED, State.PARTIAL})
 UNANSWERED: Final = frozenset({0, 10012, 10031})
 """Retcodes after which the broker may still act for a long time; so does no answer at all (R7)."""
+BY_SERVER: Final = frozenset({"SL", "TP", "SO"})
+"""Reasons of deals that the broker made by itself: at some brokers they carry the magic of the position they close (R15)."""
 
 S = State
 _RESULTS: Final = frozenset(
@@ -222,34 +229,52 @@ class Commands:
         """
         facts: list[Fact] = []
         for d in self._live.values():
-            if not d.instance or d.instance == instance or d.state not in UNFINISHED:
+            if not d.instance or d.instance == instance:
                 continue
             d.doubt_from = d.doubt_from or free_from
             if d.state in (State.SENT, State.ACKED):
                 facts += self._move(d, State.UNKNOWN, code="OUTCOME_UNKNOWN")
         return facts
 
-    def queries(self, now: Millis) -> list[Query]:
+    def doubt_unsent(self, free_from: Millis) -> list[Fact]:
+        """The hub was put back from an old copy: what it has not sent yet, its newer self may have sent (R20)."""
+        facts: list[Fact] = []
+        for d in [d for d in self._live.values() if d.state is State.QUEUED]:
+            d.doubt_from = free_from
+            facts += self._known_elsewhere(d)
+            facts += self._move(d, State.UNKNOWN, code="HUB_RESTORED")
+        return facts
+
+    def _known_elsewhere(self, d: Delivery) -> list[Fact]:
+        """Somebody speaks of a command that this copy of the hub has not sent: its newer self had."""
+        if d.state is not State.QUEUED:
+            return []
+        d.instance, d.first_sent_at = FORGOTTEN, d.taken_at - d.age_ms
+        return self._move(d, State.SENT)
+
+    def queries(self, now: Millis, mirror: Mirror) -> list[Query]:
         """Ask after commands in doubt, and acknowledged ones without a result for ``status_ms`` (R7, R8)."""
         asked: list[Query] = []
         for d in self._live.values():
-            at = self._query_at(d)
+            at = self._query_at(d, mirror)
             if at is not None and at <= now:
                 d.asked_now = now
                 asked.append(Query(id=d.cmd.id, magic=d.cmd.magic))
         return asked
 
-    def _query_at(self, d: Delivery) -> Millis | None:
+    def _query_at(self, d: Delivery, mirror: Mirror) -> Millis | None:
         again = None if d.asked_now is None else d.asked_now + self._settings.resend_ms
-        if d.state is State.UNKNOWN or (d.state is State.PARTIAL and d.doubt_from):
+        if d.state is State.UNKNOWN:
             return again or 0
+        if d.state in RESTING and d.doubt_from:  # an order that is still shown works on; its end has to be asked for
+            return None if _resting_ticket(d.cmd, mirror) else again or 0
         if d.state is State.ACKED and d.acked_now is not None:
             return max(d.acked_now + self._settings.status_ms, again or 0)
         return None
 
     def deadline(self, out: Outlet | None, mirror: Mirror) -> Millis | None:
         """When something here is due although nothing happens; what must wait for an event is not."""
-        times = [at for d in self._live.values() if (at := self._query_at(d)) is not None]
+        times = [at for d in self._live.values() if (at := self._query_at(d, mirror)) is not None]
         times += [
             d.sent_now + self._settings.resend_ms
             for d in self._live.values()
@@ -284,19 +309,22 @@ class Commands:
     def _result(self, d: Delivery, after: State, *, reason: str = "", evidence: str = "") -> list[Fact]:
         if after is d.state and after is not State.PARTIAL:
             return []
+        known = self._known_elsewhere(d)
         if after not in TRANSITIONS.get(d.state, frozenset()):
             if after in (State.PLACED, State.PARTIAL) and d.state in TERMINAL - {State.NOT_EXECUTED}:
                 return []  # an older word than the one it ended with
+            if after in DEALLESS and d.state in DEALLESS and not d.filled:
+                return []  # e.g. a journal that lost its last lines and had to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
         revived = d.state is State.NOT_EXECUTED
-        facts = self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
+        facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
         return [*facts, Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id)] if revived else facts
 
     def deals(self, rows: Iterable[DealRow]) -> list[Fact]:
         """Deals that no result told of may still carry a command's magic."""
         by_magic: dict[str, list[DealRow]] = {}
         for row in rows:
-            if row.magic not in ("", "0"):
+            if row.magic not in ("", "0") and row.reason not in BY_SERVER:
                 by_magic.setdefault(row.magic, []).append(row)
         if not by_magic:
             return []
@@ -311,24 +339,23 @@ class Commands:
         d = self.find(frame.id)
         if d is None:
             return []
-        facts = self._evident(
-            d, [row for row in frame.found if row.magic == d.cmd.magic or row.order == d.ticket != ""]
-        )
-        if facts or d.state not in (State.UNKNOWN, State.PARTIAL):
+        facts = self._evident(d, [row for row in frame.found if _made_by(row, d)])
+        if facts or d.state not in (State.UNKNOWN, *RESTING):
             return facts
-        if d.state is State.UNKNOWN and frame.jst in ("REJECTED", "DONE", "CANCELLED"):
+        if frame.jst in DEALLESS and d.state is not State.PARTIAL:
             return self._result(d, State(frame.jst), evidence="the journal says so")
         if d.state is State.UNKNOWN and mirror.fresh(now) and (seen := _seen(d.cmd, mirror)) is not None:
+            d.ticket = d.ticket or _resting_ticket(d.cmd, mirror)
             return self._result(d, seen, evidence="the account shows it")
         if not self._absent(d, frame, mirror, now, broker_offset):
             return []
-        ended = State.CANCELLED if d.filled else State.NOT_EXECUTED
+        ended = State.CANCELLED if d.filled or d.state is State.PLACED else State.NOT_EXECUTED
         return self._result(d, ended, evidence="history was read twice and does not know it")
 
     def _evident(self, d: Delivery, found: Iterable[DealRow]) -> list[Fact]:
         _gather(d, found)
         filled = _filled(d)
-        if d.state not in (State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED):
+        if d.state not in (State.QUEUED, State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED):
             return []
         if filled <= d.filled:
             return []
@@ -348,7 +375,7 @@ class Commands:
             and mirror.synced_for(now) >= s.synced_ms
             and 0 < frame.hist_from <= d.first_sent_at + broker_offset - DAY_MS
             and now >= d.doubt_from + window
-            and not any(row.magic == d.cmd.magic for row in mirror.orders.values())
+            and not _resting_ticket(d.cmd, mirror)
             and (d.filled > 0 or not any(row.magic == d.cmd.magic for row in mirror.positions.values()))
         )
         if not known:
@@ -404,11 +431,21 @@ def _seen(cmd: Cmd, mirror: Mirror) -> State | None:
             return State.DONE
         if order is not None and (order.sl, order.tp, order.price) == (cmd.sl, cmd.tp, cmd.price):
             return State.DONE
-    if cmd.op == "PENDING" and any(row.magic == cmd.magic for row in mirror.orders.values()):
+    if cmd.op == "PENDING" and _resting_ticket(cmd, mirror):
         return State.PLACED
     if cmd.op == "CANCEL" and cmd.target not in mirror.orders:
         return State.DONE
     return None
+
+
+def _resting_ticket(cmd: Cmd, mirror: Mirror) -> str:
+    """The pending order that this command placed, or empty: whoever cancels it later has to name it."""
+    return next((row.ticket for row in mirror.orders.values() if row.magic == cmd.magic), "")
+
+
+def _made_by(row: DealRow, d: Delivery) -> bool:
+    """Whether a deal is this command's: by its order, or by its magic unless the broker closed by itself."""
+    return row.order == d.ticket != "" or (row.magic == d.cmd.magic and row.reason not in BY_SERVER)
 
 
 def _code(after: State) -> str:

@@ -263,8 +263,8 @@ class Link:
     def _admit(self, conn: str, hello: f.Hello, now: Millis, at: Millis) -> None:
         entry = entered(self.record, hello)
         self.record = entry.record
+        self._out.facts += self.commands.doubt(hello.instance, self._heard_at + self.settings.lease_ms)
         if entry.taken_over:
-            self._out.facts += self.commands.doubt(hello.instance, self._heard_at + self.settings.lease_ms)
             self.mirror.another_instance()
             self._told_gen = 0
         if self._beat is not None and self._beat[:2] != (hello.instance, hello.boot):
@@ -414,7 +414,9 @@ class Link:
             self._keep(gen=gen, set_gen=gen, symbols=event.symbols)
             self._gen_sent_at = None
 
-    def _confirm(self, _event: w.Confirm) -> None:
+    def _confirm(self, event: w.Confirm) -> None:
+        if self.record.suspended:
+            self._out.facts += self.commands.doubt_unsent(event.now + self.settings.lease_ms)
         self._keep(suspended=False)
 
     # -- what is due ---------------------------------------------------------------------------------------------
@@ -430,7 +432,7 @@ class Link:
             frames, facts = self.commands.send(outlet, self.mirror, now, at)
             self._out.facts += facts
             self._out.frames += [(self.live, frame) for frame in frames]
-        for query in (*self.commands.queries(now), *self.mirror.queries(now)):
+        for query in (*self.commands.queries(now, self.mirror), *self.mirror.queries(now)):
             self._send(query)
         self._ask_snap(now)
         if now - self._heard_at >= self.settings.test_ms and (self._tested_at or -1) <= self._heard_at:

@@ -74,6 +74,10 @@ class Mirror:
         """A heartbeat that matched, with ``synced`` true, is at most ``stale_ms`` old, and nothing was missed since."""
         return self._proved_at is not None and now - self._proved_at <= self._settings.stale_ms
 
+    def proven_at(self, now: Millis) -> bool:
+        """Whether it is this very moment's heartbeat that matched."""
+        return self._proved_at == now
+
     def synced_for(self, now: Millis) -> Millis:
         """How long the terminal has been synced without a break, ms; 0 when it is not."""
         if self.synced_since is None or self._synced_at is None or now - self._synced_at > self._settings.stale_ms:

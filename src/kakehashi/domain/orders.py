@@ -212,6 +212,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def terminal(self) -> bool:
         return self.state in TERMINAL
 
+    @property
+    def settled(self) -> bool:
+        """Whether others need not wait for it any more: it has ended, or rests in the market for as long as it takes."""
+        return self.terminal or (self.op is Op.PENDING and self.state is State.PLACED)
+
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue executed for an order. ``id`` is deterministic, so a repeated report is one fill."""

@@ -37,7 +37,7 @@ class Book:
         self._account_of[order.id] = order.account
         if known is None:
             for awaited in order.waits_for:
-                if (first := self.get(awaited)) is not None and not first.terminal:
+                if (first := self.get(awaited)) is not None and not first.settled:
                     self._waiters.setdefault(awaited, []).append(order.id)
         for due in {order.expires_at, order.lease_until or 0} - {0}:
             if known is None or due not in (known.expires_at, known.lease_until):
@@ -75,13 +75,13 @@ class Book:
         return tuple(self._working)
 
     def waiters(self, order_id: str) -> tuple[Order, ...]:
-        """Who waited for an order that has just ended; they are told once."""
+        """Who waited for an order that has just settled; they are told once."""
         found = (self.get(w) for w in self._waiters.pop(order_id, ()))
         return tuple(o for o in found if o is not None and not o.terminal)
 
     def blocked(self, order: Order) -> bool:
-        """Whether something it waits for has not ended yet."""
-        return any((o := self.get(awaited)) is not None and not o.terminal for awaited in order.waits_for)
+        """Whether something it waits for has not settled yet."""
+        return any((o := self.get(awaited)) is not None and not o.settled for awaited in order.waits_for)
 
     def due(self, at: Millis) -> tuple[Order, ...]:
         """Orders whose lease or lifetime has ended by ``at``; each deadline is given out once.

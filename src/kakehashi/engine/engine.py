@@ -43,7 +43,7 @@ from kakehashi.domain.messages import (
 from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.reconcile import DOUBTFUL, evidence
 from kakehashi.domain.rules import Route
-from kakehashi.domain.values import Account, Redelivery
+from kakehashi.domain.values import Account, MarginMode, Redelivery
 from kakehashi.domain.views import AccountView, Leg, RouteMemory, Signal
 from kakehashi.engine.book import Book
 from kakehashi.engine.memory import after_entry, after_target, memory_key
@@ -353,10 +353,10 @@ class Engine:
         fill = fill_of(order, after, event)
         if fill is not None:
             self._out.fills[fill.id] = fill
-            if mirror is not None and after.linked:
-                mirror.reduce(after)
-            elif mirror is not None and not event.evidence:
-                mirror.fill(after, fill.volume)
+            if mirror is not None and not event.evidence:
+                account = self.accounts.get(order.account)
+                netting = account is not None and account.margin_mode is MarginMode.NETTING
+                mirror.fill(after, fill.volume, netting=netting)
         self._end_or_keep(after, event.at)
         account = self.accounts.get(after.account)
         if account is not None and overtaken(after, account):
@@ -395,7 +395,7 @@ class Engine:
 
     def _end_or_keep(self, order: Order, at: int) -> None:
         self._keep(order)
-        if not order.terminal:
+        if not order.settled:
             return
         if order.state is State.DEAD or (order.code == "PARTIAL_FILL" and not order.is_entry):
             self._out.alerts.append((order.code, order.id, order.reason))

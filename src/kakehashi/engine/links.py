@@ -52,6 +52,7 @@ class Links:
         self._links: dict[str, Link] = {}
         self._since: dict[str, Millis] = {}
         self._watched: dict[str, set[str]] = {}
+        self._guessed: set[str] = set()
         self._due: list[tuple[Millis, str]] = []
         self._due_at: dict[str, Millis] = {}
 
@@ -109,12 +110,14 @@ class Links:
         link = self._link(account, event.now)
         steps = link.step(event)
         routed = Routed(frames=steps.frames, closes=steps.closes, facts=steps.facts)
-        if steps.facts:
-            self._route(account, link, steps, event.at, routed)
+        proven = account in self._guessed and link.mirror.proven_at(event.now) and link.fresh(event.now)
+        if steps.facts or proven:
+            self._route(account, link, steps, event.at, routed, proven=proven)
         self._schedule(account)
         return routed
 
-    def _route(self, account: str, link: Link, steps: w.Steps, at: Millis, routed: Routed) -> None:
+    def _route(self, account: str, link: Link, steps: w.Steps, at: Millis, routed: Routed, *, proven: bool) -> None:
+        """:param proven: a heartbeat has just shown the mirror to be right, and executions were added to what it said"""
         told = [fact for fact in steps.facts if isinstance(fact, w.DealsTold)]
         profits = _profits(told)
         for fact in steps.facts:
@@ -133,7 +136,11 @@ class Links:
         if any(isinstance(fact, w.RecordKept | w.SessionMoved) for fact in steps.facts):
             self._mirror(account).proven = link.session is Session.FRESH and not link.record.suspended
             routed.state = LinkState(record=link.record, session=link.session, since=self._since.get(account, at))
-        routed.report = self._report(account, link, steps.facts, at)
+        if proven:
+            self._guessed.discard(account)
+        if any(isinstance(fact, CommandMoved) and fact.filled for fact in steps.facts):
+            self._guessed.add(account)
+        routed.report = self._report(account, link, steps.facts, at, positions=proven)
 
     def _mirror(self, account: str) -> Mirror:
         return self._engine.mirrors.setdefault(account, Mirror(account=account))
@@ -202,10 +209,12 @@ class Links:
         ours = magic in self._engine.magics.get(account, {}) or magic >> SEQ_BITS == self._engine.settings.prefix
         return "OWN" if ours else "EXTERNAL"
 
-    def _report(self, account: str, link: Link, facts: Iterable[w.Fact], at: Millis) -> AccountReport | None:
+    def _report(
+        self, account: str, link: Link, facts: Iterable[w.Fact], at: Millis, *, positions: bool
+    ) -> AccountReport | None:
         """What the facts change of the account, as any executor's report says it; None: nothing."""
         offset = link.record.broker_offset
-        said: dict[str, Any] = {}
+        said: dict[str, Any] = {"positions": self._positions(account, link)} if positions else {}
         report = AccountReport(at=at, account=account, instance=link.record.instance, server=link.record.server)
         mirror = self._mirror(account)
         credit = mirror.credit

@@ -98,16 +98,20 @@ class Mirror(msgspec.Struct):
             self._count(deal)
         return fresh
 
-    def fill(self, order: Order, volume: Lots) -> None:
-        """Show an execution that an executor has just told of, until the next report says it better."""
+    def fill(self, order: Order, volume: Lots, *, netting: bool = False) -> None:
+        """Show an execution that an executor has just told of, until the next report says it better.
+
+        :param order: with the execution already counted; ``volume`` lots of it are new
+        :param netting: an entry adds to the symbol's position: what is shown of that may have it already, and stays
+        """
         if self.reported_at is None:
             return
         held = self.positions.get(order.target)
         if not order.is_entry:
-            if held is not None and held.volume > volume:
-                self.positions[held.ident] = msgspec.structs.replace(held, volume=held.volume - volume)
-            elif held is not None:
-                del self.positions[held.ident]
+            if held is not None:
+                self._shrink(held, order, volume)
+        elif netting and any(p.symbol == order.symbol for p in self.positions.values()):
+            return
         elif order.ticket and order.side is not None and order.ticket not in self.positions:
             self.positions[order.ticket] = BrokerPosition(
                 account=order.account,
@@ -121,16 +125,11 @@ class Mirror(msgspec.Struct):
                 opened_at=order.updated_at,
             )
 
-    def reduce(self, exit_: Order) -> None:
-        """Show what an exit over the EA link has left of its position.
-
-        The link's own state may tell it before or after: what is left is counted from the volume the exit expected, so that
-        nothing is counted off twice. Entries are shown by that state alone.
-        """
-        held = self.positions.get(exit_.target)
-        if held is None or exit_.expect_vol is None:
-            return
-        left = min(held.volume, exit_.expect_vol - exit_.filled_volume)
+    def _shrink(self, held: BrokerPosition, order: Order, volume: Lots) -> None:
+        """What an exit left of a position; where the account has shown that already, it stays as shown."""
+        left = held.volume - volume
+        if order.expect_vol is not None:
+            left = min(held.volume, order.expect_vol - order.filled_volume)
         if left > 0:
             self.positions[held.ident] = msgspec.structs.replace(held, volume=left)
         else:

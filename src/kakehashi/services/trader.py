@@ -18,7 +18,7 @@ from kakehashi.domain import linkwords
 from kakehashi.domain.alerts import Alert
 from kakehashi.domain.errors import IllegalTransition, KakehashiError, Rejected, Unavailable
 from kakehashi.domain.linkwords import LinkSettings
-from kakehashi.domain.messages import ConfigChanged, Event, SignalReceived, TimePassed
+from kakehashi.domain.messages import ConfigChanged, Event, Renumbered, SignalReceived, TimePassed
 from kakehashi.domain.signals import DIFFERS, differences
 from kakehashi.domain.views import Signal
 from kakehashi.engine.engine import Engine, EngineSettings
@@ -41,6 +41,7 @@ INBOX = 20_000
 CONFIG_EVERY_S = 0.25
 PATIENCE_EVERY_S = 0.1
 BEAT_EVERY_S = 2.0
+NUMBERED_FROM_MS = 1_700_000_000_000
 
 
 class Asked(NamedTuple):
@@ -176,7 +177,17 @@ class Trader:
     async def start(self) -> None:
         """Load the state; afterwards :meth:`run` may be started."""
         await self._load()
+        await self._number_on()
         await self._refresh_config(direct=True)
+
+    async def _number_on(self) -> None:
+        """Count orders on from the time of day: a store that was put back from an old copy must not give out again the
+        numbers, and with them the magics, that its forgotten future gave out (R20). Ten orders a second are counted for.
+        """
+        now = self._clock.now_ms()
+        seq = (now - NUMBERED_FROM_MS) // 100
+        if seq > self.engine.seq:
+            await self._turn([Asked(Renumbered(at=now, prefix=self.engine.settings.prefix, seq=seq))])
 
     async def run(self) -> None:
         """Until cancelled: take what has arrived, process, commit, release."""

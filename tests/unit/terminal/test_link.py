@@ -236,6 +236,16 @@ def test_after_a_pause_nothing_starts_before_an_answer_to_a_later_heartbeat() ->
     assert only(ea.do(HeartbeatAck(n=ea.beat, ep=5)), Trade)
 
 
+def test_a_paused_machine_counts_the_pause_in_what_it_holds_and_in_what_waited_in_its_socket() -> None:
+    ea = Ea().connect()
+    ea.show(connected=False)
+    buffered = ea.cmd(2)
+    ea.command(1)
+    ea.skew += 31_000  # its timer stood still
+    assert results(ea.wait(250)) == [("EXPIRED", "TTL")]
+    assert ("EXPIRED", "TTL") in results(ea.do(buffered))
+
+
 def test_a_wall_clock_that_jumped_is_a_pause_too() -> None:
     ea = Ea().connect()
     ea.skew = 3_000
@@ -398,7 +408,7 @@ def test_an_exit_sends_nothing_without_a_matching_position() -> None:
     ea = Ea().connect()
     ea.show(positions=(position(side="S"),))
     for number, target in ((1, "1001"), (2, "555")):
-        out = closing(ea, number, target=target)
+        out = closing(ea, number, target=target) + ea.wait(6_000)
         assert not only(out, Trade)
         assert results(out)[-1] == ("DONE", "ALREADY_FLAT")
     assert results(closing(ea, 3, op="CLOSE_PARTIAL", side="S", vol=D("0.05"), expect_vol=D("0.2")))[-1] == (
@@ -488,6 +498,25 @@ def test_snap_and_delta_count_up_and_the_heartbeat_follows_half_a_second_later()
     hb = frames(ea.wait(250), Heartbeat)[0]
     assert (hb.sseq, hb.crc, hb.npos, hb.synced) == (base + 1, 478750638, 1, True)
     assert frames(ea.do(ReqSnap()), Snap)[0].sseq == base + 2
+
+
+def test_an_exit_waits_for_a_position_whose_deal_was_told_before_the_terminal_showed_it() -> None:
+    ea = Ea().connect()
+    assert results(closing(ea)) == []
+    assert [t.request.position for t in only(ea.show(positions=(position(),)), Trade)] == [1001]
+
+
+def test_a_position_that_does_not_appear_is_gone() -> None:
+    ea = Ea().connect()
+    closing(ea)
+    assert results(ea.wait(4_000)) == []
+    assert results(ea.wait(2_000)) == [("DONE", "ALREADY_FLAT")]
+
+
+def test_a_terminal_that_loses_its_broker_says_so_at_once() -> None:
+    ea = Ea().connect()
+    ea.wait(1_000)
+    assert [hb.synced for hb in frames(ea.show(connected=False), Heartbeat)] == [False]
 
 
 def test_profit_alone_is_no_change() -> None:

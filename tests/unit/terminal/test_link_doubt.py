@@ -128,7 +128,7 @@ def test_deals_that_history_still_owes_are_waited_for() -> None:
 def test_an_exit_without_target_leaves_what_is_younger_than_its_alert() -> None:
     ea = Ea().connect()
     ea.show(positions=(position(opened=WALL - 1_000),))
-    out = closing(ea, target="", opened_before=WALL - 6_000)
+    out = closing(ea, target="", opened_before=WALL - 6_000) + ea.wait(6_000)
     assert not only(out, Trade)
     assert results(out) == [("DONE", "ALREADY_FLAT")]
 

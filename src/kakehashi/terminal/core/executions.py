@@ -37,6 +37,7 @@ OUTBOX_CAP: Final = 10_000
 SETTLE_MS: Final = 5_000
 """SENT without an answer for this long is looked for."""
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
+UNSEEN_MS: Final = 5_000
 _QUERY: Final = "query:"
 UNKNOWN_MS: Final = 30 * DAY
 """How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
@@ -93,6 +94,7 @@ class Executions:
         self._pursuits: dict[str, _Pursuit] = {}
         self._queries: dict[str, tuple[Query, Millis]] = {}
         self._by_magic: dict[str, str] = {}
+        self._unseen: dict[str, Millis] = {}
         self._looks = 0
         self._wall: Millis = 0
         self.view: View | None = None
@@ -148,6 +150,11 @@ class Executions:
                 self._intend(cmd)
                 self._send(self._works[cmd.id], plan, now)
 
+    def age(self, ms: Millis) -> None:
+        """What waits to be started is older than the timer says."""
+        for held in self._held.values():
+            held.born -= ms
+
     def lease_lost(self) -> None:
         """What was acked and not started never will be (R5)."""
         for command in [*self._held]:
@@ -166,6 +173,8 @@ class Executions:
             decision: acts.Decision | None = self._verdict_before(held, now)
             if decision is None and may_start and held.cmd.ep == ep and self._free(held.cmd) and self._sees:
                 decision = self._decide(held.cmd)
+                if isinstance(decision, Verdict) and self._perhaps_new(held.cmd, now):
+                    continue
             if isinstance(decision, acts.Plan):
                 self._send(work, decision, now)
             elif decision is not None:
@@ -177,6 +186,16 @@ class Executions:
     def _sees(self) -> bool:
         """A terminal that is not synced shows no positions: nothing can be judged on it (R13)."""
         return self.view is not None and self.synced_since is not None
+
+    def _perhaps_new(self, cmd: Cmd, now: Millis) -> bool:
+        """Whether what it means may only not be shown yet: a deal is often told before the terminal has its position.
+
+        It has some seconds to appear; then it is gone.
+        """
+        if cmd.op in acts.ENTRIES or self.view is None:
+            return False
+        names = {p.ident or p.ticket for p in self.view.positions} | {o.ticket for o in self.view.orders}
+        return cmd.target not in names and now < self._unseen.setdefault(cmd.id, now) + UNSEEN_MS
 
     def _verdict_before(self, held: _Held, now: Millis) -> Verdict | None:
         cmd, memory = held.cmd, self._pen.memory
@@ -289,6 +308,7 @@ class Executions:
             self._pen.note(journal.Told(evt=evt, final=verdict.final, wall=self._wall))
         if verdict.final:
             self._held.pop(command, None)
+            self._unseen.pop(command, None)
             self._pursuits.pop(command, None)
 
     def deals(self, deals: Iterable[DealRow], now: Millis) -> None:

@@ -236,7 +236,10 @@ class EaLink:
 
     def _read(self, view: View, now: Millis) -> None:
         self._view = self._executions.view = view
+        was_synced = self._synced.since is not None
         self._synced.read(view, now)
+        if was_synced and self._synced.since is None:
+            self._beat_at = None  # the hub calls the mirror fresh until it hears otherwise
         self._executions.viewed, self._executions.synced_since = now, self._synced.since
         if view.connected:
             self._executions.deals(view.deals, now)
@@ -340,10 +343,18 @@ class EaLink:
             passed, walked = now - self._last[0], wall - self._last[1]
             if passed > GAP_MS or abs(walked - passed) > SKEW_MS:
                 self._gap_at, self._beat_at = now, None
+            if walked - passed > SKEW_MS:
+                self._age(walked - passed)
             if max(passed, walked) > SLEPT_MS:
                 self._synced.broken()
                 self._executions.synced_since = None
         self._last = (now, wall)
+
+    def _age(self, ms: Millis) -> None:
+        """A paused machine's timer stood still: whatever age is counted from lies that much further back (R9)."""
+        self._greeted -= ms
+        self._beats = {n: at - ms for n, at in self._beats.items()}
+        self._executions.age(ms)
 
     def _beat_answered(self, frame: HeartbeatAck) -> None:
         sent = self._beats.get(frame.n)
@@ -379,7 +390,7 @@ class EaLink:
             self._drop("DEAD")
 
     def _beat(self, now: Millis) -> None:
-        """Every ``hb_ms``, 0.5 s after the last change, at once after WELCOME and after a gap."""
+        """Every ``hb_ms``, 0.5 s after the last change, at once after WELCOME, after a gap and when sync is lost."""
         due = self._beat_at is None or now >= self._beat_at + self._terms.hb_ms
         if not due and (self._changed is None or now < self._changed + AFTER_CHANGE_MS):
             return
