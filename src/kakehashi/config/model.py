@@ -6,19 +6,19 @@ import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kakehashi.config.link import LinkSection
+from kakehashi.config.oncall import IncidentsSettings, NotifySettings
 from kakehashi.config.secrets import bad_config, resolve_secret
-from kakehashi.domain.errors import Malformed
-from kakehashi.domain.linkwords import LinkSettings
-from kakehashi.domain.markethours import market_hours
+from kakehashi.config.section import Section, setting
 
 PREFIX: Final = "KAKEHASHI_"
 
@@ -114,33 +114,8 @@ def _check_zone(name: str) -> str:
     return name
 
 
-def _check_hours(text: str) -> str:
-    try:
-        market_hours(text)
-    except Malformed as e:
-        raise ValueError(e.message) from e
-    return text
-
-
 RateField: TypeAlias = Annotated[InstanceOf[Rate], BeforeValidator(parse_rate)]
 Addresses: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_addresses)]
-
-
-def setting(
-    default: Any, en: str, ja: str, *, secret: bool = False, hidden: bool = False, example: str = "", **limits: Any
-) -> Any:
-    """One setting: its default (or the function that makes it) and its meaning, for ``config explain``.
-
-    :param secret: nothing of it in messages; ``hidden``: not shown at all, as every part of it may be a secret
-    """
-    extra: dict[str, Any] = {"ja": ja, "secret": secret, "hidden": hidden, "example": example}
-    if callable(default):
-        return Field(default_factory=default, description=en, json_schema_extra=extra, **limits)
-    return Field(default, description=en, json_schema_extra=extra, **limits)
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class StoreSettings(Section):
@@ -311,94 +286,6 @@ class MailboxSettings(Section):
     )
 
 
-class LinkSection(Section):
-    heartbeat_s: float = setting(
-        5.0,
-        "Seconds between an EA's heartbeats over the link; the timers below follow it unless they are set.",
-        "EA リンクのハートビート間隔（秒）。以下のタイマーは、設定しなければこれに比例する。",
-        gt=0,
-        le=600,
-    )
-    stale_s: float | None = setting(
-        None,
-        "Seconds without a matching heartbeat after which the mirror is stale (heartbeat x 1.3).",
-        "一致するハートビートがこの秒数ないとミラーを stale とする（既定: heartbeat × 1.3）。",
-        gt=0,
-    )
-    dead_s: float | None = setting(
-        None,
-        "Seconds of silence after which a connection is given up (heartbeat x 2.4).",
-        "無通信がこの秒数続くと切断とみなす（既定: heartbeat × 2.4）。",
-        gt=0,
-    )
-    lease_s: float | None = setting(
-        None,
-        "Seconds for which one EA holds an account after its last heartbeat (heartbeat x 3).",
-        "最後のハートビートから EA が口座を担当し続ける秒数（既定: heartbeat × 3）。",
-        gt=0,
-    )
-    full_sync_s: float = setting(
-        300.0, "Seconds between whole snapshots of an account.", "口座の完全同期の間隔（秒）。", ge=5, le=86_400
-    )
-    recovery_alert_s: float = setting(
-        30.0,
-        "Seconds after a reconnect within which a snapshot must have come, or a person is told.",
-        "再接続後この秒数以内にスナップショットが届かなければ通知する。",
-        gt=0,
-        le=3600,
-    )
-    status_s: float = setting(
-        8.0,
-        "Seconds after which an acknowledged command without a result is asked after.",
-        "受領済みで結果のない注文を照会するまでの秒数。",
-        gt=0,
-        le=600,
-    )
-    in_flight_s: float = setting(
-        10.0,
-        "Seconds for which an answered request may still be at work at the broker.",
-        "応答済みの注文がブローカーで処理中でありうる秒数。",
-        gt=0,
-        le=3600,
-    )
-    no_answer_s: float = setting(
-        180.0,
-        "The same for a request that was never answered.",
-        "応答のない注文がブローカーで処理中でありうる秒数。",
-        gt=0,
-        le=3600,
-    )
-    max_unacked: int = setting(
-        100,
-        "Commands of one account that may be unacknowledged; entries beyond them are refused (BACKLOG).",
-        "1 口座の未受領コマンドの上限。超えた新規は拒否（BACKLOG）。",
-        ge=1,
-        le=10_000,
-    )
-    max_sessions: int = setting(4000, "EAs connected at once.", "同時に接続できる EA の数。", ge=1, le=100_000)
-
-    def timers(self) -> LinkSettings:
-        """The link's timers in ms.
-
-        :raises Rejected: BAD_LINK_TIMERS: heartbeat < stale < dead < lease does not hold
-        """
-
-        def ms(seconds: float | None) -> int | None:
-            return None if seconds is None else int(seconds * 1000)
-
-        scaled = LinkSettings.scaled(
-            int(self.heartbeat_s * 1000), stale_ms=ms(self.stale_s), dead_ms=ms(self.dead_s), lease_ms=ms(self.lease_s)
-        )
-        return msgspec.structs.replace(
-            scaled,
-            full_sync_ms=int(self.full_sync_s * 1000),
-            status_ms=int(self.status_s * 1000),
-            in_flight_ms=int(self.in_flight_s * 1000),
-            no_answer_ms=int(self.no_answer_s * 1000),
-            max_unacked=self.max_unacked,
-        )
-
-
 class TtlSettings(Section):
     entry_s: float = setting(
         30.0, "Seconds after which an entry is too late to send.", "新規注文の有効秒数。", gt=0, le=86_400
@@ -424,108 +311,6 @@ class BrokerSettings(Section):
         "模擬ブローカーのローカルソケット。",
         example="/run/kakehashi/broker.sock",
     )
-
-
-class IncidentsSettings(Section):
-    stale_s: float = setting(
-        20.0,
-        "Seconds a linked account may go without a proven mirror before EA_STALE is raised.",
-        "ミラーを確認できない状態がこの秒数続くと EA_STALE を通知する。",
-        gt=0,
-        le=86_400,
-    )
-    stopped_s: float = setting(
-        60.0,
-        "Seconds an EA may be away before EA_STOPPED is raised, with the procedure for trading by hand.",
-        "EA の不在がこの秒数続くと EA_STOPPED を手動発注の手順とともに通知する。",
-        gt=0,
-        le=86_400,
-    )
-    in_doubt_s: float = setting(
-        60.0,
-        "Seconds an order's outcome may stay unknown before IN_DOUBT is raised.",
-        "注文の結果がこの秒数不明のままなら IN_DOUBT を通知する。",
-        gt=0,
-        le=86_400,
-    )
-    missing_s: float = setting(
-        10.0,
-        "Seconds a position may be gone without its deal before POSITION_MISSING is raised.",
-        "ポジションが約定なしに消えてからこの秒数で POSITION_MISSING を通知する。",
-        ge=0,
-        le=3600,
-    )
-    renotify_s: float = setting(
-        1800.0,
-        "Seconds after which an incident nobody acknowledged is told again, as critical; then twice as long, and so on.",
-        "確認されないインシデントを重大として再通知するまでの秒数。以後は間隔を倍にする。",
-        ge=60,
-        le=86_400,
-    )
-    market_hours: Annotated[str, AfterValidator(_check_hours)] = setting(
-        "fx",
-        "When a stopped EA is no outage: fx (Fri 22:00 to Sun 22:00 UTC), always (always open), or closed times of your own;"
-        " an account may have its own.",
-        "EA の停止を障害としない時間帯。fx（金 22:00〜日 22:00 UTC）、always（常に開場）、または閉場時間。口座ごとにも設定可。",
-        example="fri 21:00-sun 22:00",
-    )
-
-
-class NotifySettings(Section):
-    targets: str = setting(
-        "",
-        "Who is told of incidents: NAME=URL, several separated by spaces or lines; the URLs are Apprise's.",
-        "インシデントの通知先。NAME=URL を空白か改行で区切る。URL は Apprise の形式。",
-        secret=True,
-        hidden=True,
-        example="mail=mailtos://user:password@example.com ops=slack://A/B/C",
-    )
-    targets_file: Path | None = setting(
-        None,
-        "A file that holds the targets, one a line, so that their passwords are in no environment.",
-        "通知先を 1 行に 1 件書いたファイル。パスワードを環境変数に置かないため。",
-        example="/run/secrets/notify_targets",
-    )
-    language: Literal["en", "ja"] = setting("en", "Language of the messages.", "通知の言語。")
-    min_severity: Literal["INFO", "WARNING", "CRITICAL"] = setting(
-        "WARNING", "Least severity that is sent; all are listed.", "送信する最低の重大度。一覧にはすべて残る。"
-    )
-    runbook_url: str = setting(
-        "docs/{lang}/runbook/",
-        "What stands before CODE.md in a message's link to its runbook page; {lang} becomes en or ja.",
-        "通知中のランブックへのリンクの前半。{lang} は en か ja になる。",
-        example="https://wiki.example.com/kakehashi/{lang}/runbook/",
-    )
-    attempts: int = setting(
-        12,
-        "Tries to deliver one message before NOTICE_UNDELIVERED says that it failed.",
-        "配信の試行回数。超えると NOTICE_UNDELIVERED になる。",
-        ge=1,
-        le=100,
-    )
-    retry_s: float = setting(
-        5.0,
-        "Seconds before the second try; doubled each time, at most ten minutes.",
-        "再試行までの秒数。毎回倍になり、最大 10 分。",
-        gt=0,
-        le=600,
-    )
-    timeout_s: float = setting(15.0, "Seconds one try may take.", "1 回の配信にかける秒数の上限。", gt=0, le=300)
-
-    def resolved_targets(self) -> dict[str, str]:
-        """Name to Apprise URL, from the file or the secret manager where one is named.
-
-        :raises KakehashiError: BAD_CONFIG: it cannot be read, or a line is not NAME=URL
-        """
-        text = resolve_secret(self.targets, self.targets_file, key="notify.targets")
-        found: dict[str, str] = {}
-        lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-        for entry in " ".join(lines).split():
-            match = re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=(\S+://\S+)", entry)
-            if match is None or match[1] in found:
-                raise bad_config("notify.targets", f"entry {len(found) + 1} is not NAME=URL with a name of its own")
-            found[match[1]] = match[2]
-        return found
 
 
 class LogSettings(Section):

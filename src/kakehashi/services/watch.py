@@ -36,7 +36,7 @@ from kakehashi.ports import StateRow, Store
 from kakehashi.services.watchfigures import Survey, count_open
 
 if TYPE_CHECKING:
-    from kakehashi.config.model import IncidentsSettings, NotifySettings
+    from kakehashi.config.oncall import IncidentsSettings, NotifySettings
 
 Wish: TypeAlias = IncidentAcked | IncidentClosed | MaintenanceSet
 
