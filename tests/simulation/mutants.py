@@ -23,7 +23,7 @@ from kakehashi.terminal.core import doubt, journal
 from kakehashi.terminal.core import link as ea_link
 from kakehashi.terminal.core.executions import Executions
 from kakehashi.terminal.core.link import EaLink
-from kakehashi.terminal.core.link_words import Append
+from kakehashi.terminal.core.link_words import Append, Trade
 from kakehashi.terminal.core.mirror import Mirror, Synced
 from kakehashi.terminal.shell import EaShell
 
@@ -342,6 +342,27 @@ def _no_supersede() -> list[Patch]:
     return [patch.object(Executions, "_verdict_before", verdict)]
 
 
+def _another_instance_is_not_told() -> bool:
+    from linkdesk import cmd, sent
+
+    desk = _hub()
+    desk.deliver(cmd(1))
+    desk.step(w.Lost, conn="ws1")
+    desk.come("ws2", "B", prev="A", jhi=20)
+    return not sent(desk.lives(10_000), f.Cmd)
+
+
+def _what_waited_too_long_is_not_started() -> bool:
+    from tests.unit.terminal.link_desk import Ea, only
+
+    ea = Ea().connect()
+    ea.show(connected=False)
+    ea.command()
+    ea.wait(31_000)
+    ea.show(connected=True)
+    return not only(ea.wait(12_000), Trade)
+
+
 LOSSY = {"loss": 0.08}
 DEADLY = {"power_cut": 6.0, "kill_ea_at_write": 10.0, "kill_ea": 3.0, "by_hand": 3.0, "kill_hub": 2.0}
 HALF_OPEN = {"power_cut": 6.0, "cut": 6.0, "blackhole": 3.0}
@@ -356,9 +377,9 @@ MUTANTS = (
     Mutant(name="settle window", patches=_no_settling, weights=DEADLY),
     Mutant(name="atomic outbox", patches=_outbox_in_memory, weights=DEADLY),
     Mutant(name="retransmission of commands", patches=_said_once, weights={"by_hand": 1.0}, options=LOSSY),
-    Mutant(name="retransmission of events", patches=_told_once, weights={"by_hand": 1.0}, options=LOSSY),
-    Mutant(name="binding with fencing", patches=_unbound, weights={"power_cut": 1.0}, options={"every_s": 3.0}),
-    Mutant(name="TTL", patches=_no_age, weights={"broker_away": 8.0, "suspend": 4.0}, options={"ttl_s": 3}),
+    Mutant(name="retransmission of events", patches=_told_once, weights={"by_hand": 1.0}, options={"loss": 0.3}),
+    Mutant(name="binding with fencing", patches=_unbound, scene=_another_instance_is_not_told),
+    Mutant(name="TTL", patches=_no_age, scene=_what_waited_too_long_is_not_started),
     Mutant(name="status request", patches=_no_status, scene=_a_silent_ack_is_asked_after),
     Mutant(name="sseq in compare", patches=_compared_always, weights={"by_hand": 8.0}, options=LOSSY),
     Mutant(name="synced in freshness", patches=_always_synced, weights={"broker_away": 4.0, "by_hand": 1.0}),

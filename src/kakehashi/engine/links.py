@@ -53,6 +53,7 @@ class Links:
         self._since: dict[str, Millis] = {}
         self._watched: dict[str, set[str]] = {}
         self._guessed: set[str] = set()
+        self._noted: dict[str, dict[str, tuple[Millis, Millis]]] = {}
         self._due: list[tuple[Millis, str]] = []
         self._due_at: dict[str, Millis] = {}
 
@@ -85,6 +86,7 @@ class Links:
         if mirror is not None:
             mirror.proven = False
         self._watched[account] = set(state.record.symbols)
+        self._note_ages(account, now=now, at=at)
         self._schedule(account)
 
     def _link(self, account: str, now: Millis) -> Link:
@@ -250,6 +252,7 @@ class Links:
         link = self._links.get(account)
         if link is None:
             return
+        ages = self._note_ages(account, now=now, at=at)
         for gone in [d.cmd.id for d in link.commands if d.state is State.QUEUED and not self._queued(d.cmd.id)]:
             yield w.Withdraw(now=now, at=at, id=gone, code=WITHDRAWN)
         if (on := self._engine.killed(account)) != link.record.halted:
@@ -259,9 +262,16 @@ class Links:
                 self.see(account, order.symbol)
                 if link.commands.find(order.id) is None:
                     cmd = command(order, offset=link.record.broker_offset)
-                    yield w.Deliver(now=now, at=at, cmd=cmd, age_ms=max(0, at - order.created_at))
+                    yield w.Deliver(now=now, at=at, cmd=cmd, age_ms=max(ages.get(order.id, 0), at - order.created_at))
         if self._watched.get(account, set()) - set(link.record.symbols):
             yield w.Watch(now=now, at=at, symbols=tuple(sorted(self._watched[account])[:MAX_WATCHED]))
+
+    def _note_ages(self, account: str, *, now: Millis, at: Millis) -> Mapping[str, Millis]:
+        """How old the waiting orders are by the clock that is never set, ms: the wall clock may have gone back (R9)."""
+        before, queued = self._noted.get(account, {}), self._engine.book.of(account).standing(State.QUEUED)
+        noted = {o.id: before.get(o.id) or (now, _age(o, at)) for o in queued}
+        self._noted[account] = noted
+        return {name: age + now - then for name, (then, age) in noted.items()}
 
     def _queued(self, order_id: str) -> bool:
         order = self._engine.book.get(order_id)
@@ -313,6 +323,13 @@ class Links:
         if when is not None and (known is None or when < known):
             self._due_at[account] = when
             heapq.heappush(self._due, (when, account))
+
+
+def _age(order: Order, at: Millis) -> Millis:
+    """By the wall clock; an entry of the future has outlived its time, for nobody knows how far the clock went back."""
+    if order.is_entry and order.created_at > at:
+        return order.expires_at - order.created_at + 1
+    return max(0, at - order.created_at)
 
 
 def _refused(conn: str, account: str, text: str) -> Routed:
