@@ -221,3 +221,15 @@ async def test_an_ea_whose_word_breaks_a_turn_is_not_listened_to_for_a_while_and
     assert (await room.alert("LONG", "a1")).status_code == 200
     await room.pass_time(61)
     await Wire(room, "ea-c").come()
+
+
+async def test_law_3_what_was_shown_ahead_of_the_terminal_gives_way_to_a_proven_mirror(room: Room) -> None:
+    ea = Wire(room)
+    await ea.come()
+    (order,) = await room.ordered("LONG", "a1")
+    cmd = await ea.wait("CMD", id=order)
+    ea.filled(cmd, n=1)  # its position was stopped out before the terminal was read
+    await ea.wait("EVTA", n=1)
+    assert room.hub.trader.engine.mirrors["demo"].positions
+    await ea.beat(sseq=1)
+    assert not room.hub.trader.engine.mirrors["demo"].positions
