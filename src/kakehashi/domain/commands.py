@@ -99,7 +99,7 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
     """To whom, and under what circumstances, commands may go now.
 
     :ivar hn: the last heartbeat received in this boot of the instance, at ``hn_now``
-    :ivar broker_offset: broker time less wall time, ms
+    :ivar beating: a heartbeat proves the mirror; ``fresh``: and the EA answers
     """
 
     instance: str
@@ -108,6 +108,7 @@ class Outlet(msgspec.Struct, frozen=True, kw_only=True):
     hn_now: Millis
     fresh: bool
     halted: bool
+    beating: bool = False
     netting: bool = False
 
 
@@ -187,7 +188,9 @@ class Commands:
     def _may_go(self, d: Delivery, out: Outlet, mirror: Mirror) -> bool:
         if d.cmd.op in ENTRIES and mirror.blocks_entries(d.cmd.sym):
             return False
-        if not (lowers_risk(d.cmd, mirror) or (out.fresh and not out.halted)):
+        # What was said already is said again as long as heartbeats prove the mirror, also to an EA that does not answer now.
+        fresh = out.fresh or (out.beating and d.state is State.SENT)
+        if not (lowers_risk(d.cmd, mirror) or (fresh and not out.halted)):
             return False
         return d.state is not State.QUEUED or not self._busy(d, netting=out.netting)
 
@@ -212,6 +215,11 @@ class Commands:
         """At WELCOME nothing waits for its next turn (R4)."""
         for d in self._live.values():
             d.sent_now = d.asked_now = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an EA is at work: then its account may change at any moment."""
+        return any(d.state in (State.SENT, State.ACKED) for d in self._live.values())
 
     def acked(self, command: str, instance: str, now: Millis) -> list[Fact]:
         d = self._live.get(command)

@@ -67,6 +67,7 @@ class Link:
         self._errors: dict[str, int] = {}
         self._done: dict[str, None] = {}
         self._probes = 0
+        self._beating = False
         self._out = Steps()
 
     # -- the front door ------------------------------------------------------------------------------------------
@@ -86,7 +87,22 @@ class Link:
 
     def fresh(self, now: Millis) -> bool:
         """Whether the mirror is proven right (R13)."""
-        return self.live is not None and self._claim is None and self.mirror.fresh(now)
+        heard = self.live is not None and self._claim is None and not self._mute(now)
+        return heard and self.mirror.fresh(now)
+
+    def _mute(self, now: Millis) -> bool:
+        """Whether an EA that has work does not answer: it may have done it, long before a heartbeat is missed."""
+        tested = self._tested_at
+        asked = tested is not None and tested > self._heard_at and now - tested >= self.settings.probe_ms
+        return asked and self.commands.under_way
+
+    @property
+    def _test_at(self) -> Millis | None:
+        """When silence is to be broken by TEST: soon where work is under way; None: it was, and waits for the answer."""
+        if self._tested_at is not None and self._tested_at > self._heard_at:
+            return None
+        patience = self.settings.probe_ms if self.commands.under_way else self.settings.test_ms
+        return self._heard_at + patience
 
     def leased(self, now: Millis) -> bool:
         """Whether an instance holds the account, or may still believe so (R5)."""
@@ -103,8 +119,11 @@ class Link:
             times += [self._heard_at + s.dead_ms, self.mirror.deadline()]
             if not self.mirror.wanted:
                 times.append(self.mirror.full_sync_at)
-            if self._tested_at is None or self._tested_at <= self._heard_at:
-                times.append(self._heard_at + s.test_ms)
+            test_at = self._test_at
+            if test_at is not None:
+                times.append(test_at)
+            elif self.session is Session.FRESH and self.commands.under_way:
+                times.append((self._tested_at or 0) + s.probe_ms)
             if self.mirror.wanted and self._snap_asked_at is not None:
                 times.append(self._snap_asked_at + s.resend_ms)
             if self._gen_sent_at is not None and controls(self.record, above=self._told_gen):
@@ -185,6 +204,7 @@ class Link:
 
     def _unlink(self, turn: Turn, why: str) -> None:
         self.live = self._claim = self._snap_asked_at = None
+        self._beating = False
         self.mirror.cut()
         self._turn(turn, why)
 
@@ -435,14 +455,18 @@ class Link:
         for query in (*self.commands.queries(now, self.mirror), *self.mirror.queries(now)):
             self._send(query)
         self._ask_snap(now)
-        if now - self._heard_at >= self.settings.test_ms and (self._tested_at or -1) <= self._heard_at:
+        if (test_at := self._test_at) is not None and now >= test_at:
             self._tested_at = now
             self._send(f.Test(id=f"quiet-{now}"))
 
     def _judge(self, now: Millis) -> None:
-        fresh = self.mirror.fresh(now)
-        if fresh:
+        self._beating = fresh = self.mirror.fresh(now)
+        if fresh and not self._mute(now):
             self._turn(Turn.PROVEN)
+            return
+        if fresh:
+            if self.session is Session.FRESH:
+                self._turn(Turn.DOUBTED, "does not answer")
             return
         self.mirror.lapse()
         if self.session is Session.FRESH:
@@ -478,6 +502,7 @@ class Link:
             hn=self._beat[2],
             hn_now=self._beat[3],
             fresh=self.session is Session.FRESH,
+            beating=self._beating,
             halted=self.record.halted,
             netting=self._hello.margin_mode == "netting",
         )

@@ -206,6 +206,17 @@ def test_a_silent_peer_is_asked_shown_stale_and_given_up() -> None:
     assert steps[-1].closes[0][0] == "ws1"
 
 
+def test_a_peer_with_work_is_asked_after_a_second_and_doubted_after_another() -> None:
+    desk = Desk()
+    desk.come()
+    desk.deliver(cmd(1))
+    steps = desk.passes(2_000)
+    assert [frame.id[:5] for frame in sent(steps, f.Test)] == ["quiet"]
+    assert [m.after for m in facts(steps, w.SessionMoved)] == [Session.STALE]
+    again = desk.hear(f.Ack(id="c-1", j=2))
+    assert [m.after for m in facts(again, w.SessionMoved)] == [Session.FRESH]
+
+
 def test_a_peer_that_answers_at_once_is_asked_again_after_the_next_silence() -> None:
     """The answer may come within the millisecond in which the question went out."""
     desk = Desk()
