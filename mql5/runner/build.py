@@ -1,0 +1,143 @@
+"""Builds MQL5 programs for Linux: ``python mql5/runner/build.py FILE.mq5 -o PROGRAM``. Needs g++ 10 or newer, nothing else.
+
+The shim is compiled once for each set of flags and kept in ``mql5/build/shim-*``; a program is then one compilation and a
+link. Warnings are the compiler's own, in MQL5 line numbers.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # also when it is loaded as a module
+from lexer import SourceError
+from step import shim_enums, translate
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIM = Path(__file__).resolve().parent / "shim"
+INCLUDE = ROOT / "mql5" / "Include"
+BUILD = ROOT / "mql5" / "build"
+_COMMON = ["-std=gnu++20", "-O1", "-g1", "-fsigned-char", "-fwrapv", "-fno-strict-aliasing", "-fnon-call-exceptions"]
+_WARNINGS = ["-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-narrowing", "-Wno-parentheses"]
+_NEVER_FROM_MQL5 = ["-Wno-unused-variable", "-Wno-missing-field-initializers", "-Wno-sign-compare", "-Wno-unused-const-variable"]
+
+
+class BuildError(Exception):
+    """What to tell the user; the compiler's own words have been printed."""
+
+
+def compiler() -> str:
+    """
+    :raises BuildError: there is none
+    """
+    found = shutil.which(os.environ.get("CXX", "g++"))
+    if not found:
+        raise BuildError("no C++ compiler: the runner needs g++ (Debian: apt install g++); set CXX to use another one")
+    return found
+
+
+def flags_for(*, san: bool, cov: bool, tls: bool) -> list[str]:
+    flags = list(_COMMON)
+    if san:
+        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+    else:
+        flags.append("-ftrivial-auto-var-init=pattern")  # what was not initialised is not zero, as in the terminal
+    if cov:
+        flags += ["-DMQL_COVERAGE=1"]
+    if tls:
+        flags.append("-DMQL_TLS=1")
+    return flags
+
+
+def has_openssl(cxx: str) -> bool:
+    asked = [cxx, "-E", "-x", "c++", "-", "-o", os.devnull]
+    return subprocess.run(asked, input=b"#include <openssl/ssl.h>\n", capture_output=True, check=False).returncode == 0
+
+
+def build_shim(cxx: str, flags: list[str]) -> Path:
+    """The shim as an archive, made anew when it, the compiler or the flags changed.
+
+    :raises BuildError: it does not compile
+    """
+    sources = sorted(SHIM.glob("*.cpp"))
+    said = subprocess.run([cxx, "--version"], capture_output=True, check=False).stdout
+    key = hashlib.sha256(said + "\0".join(flags).encode())
+    for path in [*sources, *sorted(SHIM.glob("*.h"))]:
+        key.update(path.read_bytes())
+    archive = BUILD / f"shim-{key.hexdigest()[:16]}.a"
+    if archive.is_file():
+        return archive
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        names = Path(folder) / "enum_names.cpp"
+        names.write_text(shim_enums((SHIM / "words.h").read_text("utf-8")), "utf-8")
+        objects = [Path(folder) / f"{path.stem}.o" for path in [*sources, names]]
+
+        def one(source: Path, target: Path) -> None:
+            _run([cxx, *flags, *_WARNINGS, f"-I{SHIM}", "-c", str(source), "-o", str(target)])
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            list(pool.map(one, [*sources, names], objects))
+        fresh = Path(folder) / "shim.a"
+        ar = shutil.which("ar") or "ar"
+        _run([ar, "rcs", str(fresh), *map(str, objects)])
+        fresh.replace(archive)
+    return archive
+
+
+def build(source: Path, target: Path, *, san: bool = False, cov: bool = False, include: Path = INCLUDE) -> None:
+    """
+    :raises SourceError: the source step refuses it
+    :raises BuildError: the compiler does, or there is none
+    """
+    unit = translate(source, include, ROOT)
+    cxx = compiler()
+    tls = has_openssl(cxx)
+    if not tls:
+        print("no OpenSSL headers (Debian: libssl-dev): built without TLS, wss:// and https:// will not work", file=sys.stderr)
+    flags = flags_for(san=san, cov=cov, tls=tls)
+    archive = build_shim(cxx, flags)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cpp = target.with_name(target.name + ".cpp")
+    cpp.write_text(unit.cpp, "utf-8")
+    extra = ["--coverage"] if cov else []
+    object_file = target.with_name(target.name + ".o")
+    _run([cxx, *flags, *extra, *_WARNINGS, *_NEVER_FROM_MQL5, f"-I{SHIM}", "-c", str(cpp), "-o", str(object_file)])
+    whole = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"]
+    libraries = ["-lssl", "-lcrypto"] if tls else []
+    _run([cxx, *flags, *extra, str(object_file), *whole, *libraries, "-pthread", "-o", str(target)])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    if done.returncode:
+        raise BuildError(f"{Path(command[0]).name} failed; its messages are above, in the lines of the MQL5 files")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", type=Path, help="the .mq5 file: an Expert Advisor or a script")
+    parser.add_argument("-o", "--output", type=Path, default=None, help="default: mql5/build/<name>")
+    parser.add_argument("--san", action="store_true", help="address and undefined-behaviour sanitizers")
+    parser.add_argument("--cov", action="store_true", help="count the lines that run (gcov), in the MQL5 files")
+    parser.add_argument("--check", action="store_true", help="only the source step: what MetaEditor would refuse")
+    chosen = parser.parse_args()
+    try:
+        if chosen.check:
+            translate(chosen.source, INCLUDE, ROOT)
+        else:
+            output = chosen.output or BUILD / chosen.source.stem
+            build(chosen.source, output.resolve(), san=chosen.san, cov=chosen.cov)
+    except (SourceError, BuildError) as e:
+        print(e, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
