@@ -9,6 +9,7 @@
 #ifndef KAKEHASHI_SHELL_MQH
 #define KAKEHASHI_SHELL_MQH
 
+#include <Kakehashi/Fresh.mqh>
 #include <Kakehashi/Link.mqh>
 #include <Kakehashi/Panel.mqh>
 #include <Kakehashi/Poll.mqh>

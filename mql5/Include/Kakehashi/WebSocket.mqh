@@ -10,6 +10,7 @@
 #ifndef KAKEHASHI_WEBSOCKET_MQH
 #define KAKEHASHI_WEBSOCKET_MQH
 
+#include <Kakehashi/Fresh.mqh>
 #include <Kakehashi/Line.mqh>
 
 #define CONNECT_MS 5000

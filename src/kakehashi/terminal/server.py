@@ -217,7 +217,7 @@ class TradeServer:
             facts=account_facts(book),
             positions=[position_facts(book, p) for p in book.positions.values()],
             orders=list(book.orders.values()),
-            deals=newer if wanted.after else book.deals_since(at - DAY_MS),
+            deals=newer if wanted.after else book.deals_since(wanted.since or at - DAY_MS),
         )
 
     def _evidence(self, params: dict[str, Any]) -> Evidence:
@@ -290,6 +290,7 @@ def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
         vol_max=spec.vol_max,
         vol_step=spec.vol_step,
         stops_level=spec.stops_level,
+        fillings=spec.fillings,
         profit_currency=spec.profit,
         bid=tick.bid,
         ask=tick.ask,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kakehashi.terminal.core.words import ZERO, Deal, MarginMode, Order, Position, Side
+from kakehashi.terminal.core.words import ZERO, Deal, Filling, MarginMode, Order, Position, Side
 
 MAX_LINE: Final = 16 * 1024 * 1024
 """Longest answer: a long deal history in one piece."""
@@ -77,6 +77,7 @@ class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
     vol_max: Decimal
     vol_step: Decimal
     stops_level: int
+    fillings: tuple[Filling, ...]
     profit_currency: str
     bid: Decimal
     ask: Decimal
@@ -146,10 +147,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What an EA's turn asks for. :ivar after: deals with a higher ticket; 0 is those of the last day"""
+    """What an EA's turn asks for.
+
+    :ivar after: deals with a higher ticket; 0: those since ``since``, ms; 0 too: those of the last day
+    """
 
     account: str
     after: int = 0
+    since: int = 0
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
