@@ -5,6 +5,7 @@ so a line that is torn, missing, changed or put back from elsewhere breaks the c
 :func:`fold` alone, at start and in life: what it knows is what is written. Source: PROTOCOL R2.
 """
 
+import re
 import zlib
 from decimal import Decimal
 from typing import Final, TypeAlias
@@ -211,6 +212,7 @@ class Memory(msgspec.Struct, kw_only=True):
     prefixes: set[int] = set()
 
 
+_BASE: Final = re.compile(rb'{"k":"BASE","after":(\d{1,10}),')
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 _decoder: Final = msgspec.json.Decoder(Note, strict=False)
 
@@ -222,20 +224,28 @@ def read(raw: bytes) -> Memory:
     """
     memory, end = Memory(), 0
     while (stop := raw.find(b"\n", end)) >= 0:
-        body = raw[end:stop].split(b" ", 3)[-1]
+        whole = raw[end:stop]
+        body = whole.split(b" ", 3)[-1]
+        number, chain = _follows(memory, whole, body)
+        crc = _crc(chain, number, body)
+        if whole != _line(number, crc, body):
+            break
         try:
             note = _decoder.decode(body)
-        except msgspec.DecodeError:  # torn, or of a version that says what this one does not know
+        except (msgspec.DecodeError, UnicodeDecodeError):  # of a version that says what this one does not know
             break
-        if isinstance(note, Base) and not memory.line and raw[:20].split(b" ", 1)[0].isdigit():
-            memory.line, memory.chain = int(raw[:20].split(b" ", 1)[0]) - 1, note.after
-        crc = _crc(memory.chain, memory.line + 1, body)
-        if raw[end:stop] != _line(memory.line + 1, crc, body):
-            break
+        memory.line = number - 1
         end = stop + 1
         _advance(memory, note, crc, end)
     memory.clean = memory.clean and end == len(raw)
     return memory
+
+
+def _follows(memory: Memory, whole: bytes, body: bytes) -> tuple[int, int]:
+    """A line's number and the CRC before it: the first line of a rewritten journal says both itself."""
+    if not memory.line and (first := _BASE.match(body)) is not None and (number := whole.split(b" ", 1)[0]).isdigit():
+        return int(number[:20]), int(first[1])
+    return memory.line + 1, memory.chain
 
 
 def write(memory: Memory, note: Note) -> bytes:
