@@ -32,6 +32,7 @@ from kakehashi.terminal.wire import (
     Evidence,
     Fault,
     Filter,
+    Follow,
     Liquidity,
     Login,
     Pin,
@@ -40,6 +41,8 @@ from kakehashi.terminal.wire import (
     Read,
     Reply,
     SymbolFacts,
+    TerminalState,
+    TerminalSymbol,
     Traces,
 )
 
@@ -63,6 +66,7 @@ class TradeServer:
         self._now_ms = now_ms
         self._connections: set[asyncio.StreamWriter] = set()
         self._waiting: list[tuple[str, Order]] = []
+        self._news = News()
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(Call).decode
         self._methods: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -76,6 +80,10 @@ class TradeServer:
             "history_orders": lambda p: self._rows(p, lambda b: b.done, Filter.takes_order),
             "account_state": self._account_state,
             "evidence": self._evidence,
+            "terminal_symbols": lambda p: [
+                terminal_symbol(self._book(p), s) for s in self.broker.market.symbols.values()
+            ],
+            "follow": self._follow,
             "order_send": self._order_send,
             "set_price": self._set_price,
             "set_liquidity": self._set_liquidity,
@@ -86,6 +94,7 @@ class TradeServer:
         at = self._now_ms()
         self.broker.tick(at)
         self.ledger.write(self.broker, at)
+        self._news.of_all()
 
     def hear(self, symbol: str, bid: Decimal, ask: Decimal, at: int) -> None:
         """A recorded tick, instead of :meth:`tick`.
@@ -94,6 +103,7 @@ class TradeServer:
         """
         self.broker.hear(symbol, bid, ask, at)
         self.ledger.write(self.broker, at)
+        self._news.of_all()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One terminal's connection, until it hangs up."""
@@ -104,7 +114,11 @@ class TradeServer:
                 account = self._trading(call)
                 if account:
                     await self._think(account, call)
+                else:
+                    await self._await_news(call)
                 answer = self._answer(call)
+                if account:
+                    self._news.of(account)
                 if account and self.broker.dice.loses_answer(account):
                     break
                 writer.write(answer)
@@ -158,10 +172,18 @@ class TradeServer:
             request = msgspec.convert(call.params.get("request"), Request, strict=False)
             waiting = (account, new_order(0, request, OrderState.STARTED, self._now_ms()))
             self._waiting.append(waiting)
+            self._news.of(account)
             try:
                 await asyncio.sleep(pause_s)
             finally:
                 self._waiting.remove(waiting)
+
+    async def _await_news(self, call: Call | Fault) -> None:
+        if isinstance(call, Fault) or call.method != "follow":
+            return
+        with contextlib.suppress(msgspec.ValidationError):  # its answer will say what is wrong with it
+            wanted = msgspec.convert(call.params, Follow, strict=False)
+            await self._news.beyond(wanted.account, wanted.turn, wanted.wait_ms / 1000)
 
     def _perform(self, call: Call) -> Any:
         method = self._methods.get(call.method)
@@ -220,6 +242,23 @@ class TradeServer:
             deals=newer if wanted.after else book.deals_since(wanted.since or at - DAY_MS),
         )
 
+    def _follow(self, params: dict[str, Any]) -> TerminalState:
+        book, wanted, market = self._book(params), msgspec.convert(params, Follow, strict=False), self.broker.market
+        suffix = book.spec.suffix
+        return TerminalState(
+            at=self._now_ms(),
+            turn=self._news.turn(book.spec.account),
+            facts=account_facts(book),
+            positions=[position_facts(book, p) for p in book.positions.values()],
+            orders=[*book.orders.values(), *(o for account, o in self._waiting if account == book.spec.account)],
+            deals=book.deals[wanted.deals :],
+            done=book.done[wanted.done :],
+            quotes=[QuoteFacts(symbol=n + suffix, bid=t.bid, ask=t.ask, at=t.at) for n, t in market.ticks.items()],
+            so_call=book.spec.so_call,
+            so_so=book.spec.so_so,
+            limit_orders=book.spec.limit_orders,
+        )
+
     def _evidence(self, params: dict[str, Any]) -> Evidence:
         book, wanted = self._book(params), msgspec.convert(params, Traces, strict=False)
         waiting = [order for account, order in self._waiting if account == book.spec.account]
@@ -240,6 +279,7 @@ class TradeServer:
         else:
             self.broker.market.pin(pin.symbol, pin.bid, pin.ask, at)
             self.broker.act(at)
+        self._news.of_all()
 
     def _set_liquidity(self, params: dict[str, Any]) -> None:
         wanted = msgspec.convert(params, Liquidity, strict=False)
@@ -250,6 +290,38 @@ class TradeServer:
 
     def _stop(self, params: dict[str, Any]) -> None:
         self.stopping.set()
+
+
+class News:
+    """Who waits for news of which account. A turn is counted for every tick and every trade request."""
+
+    def __init__(self) -> None:
+        self._common = 0
+        self._turns: dict[str, int] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    def turn(self, account: str) -> int:
+        return self._common + self._turns.get(account, 0)
+
+    def of(self, account: str) -> None:
+        self._turns[account] = self._turns.get(account, 0) + 1
+        if (event := self._waiting.pop(account, None)) is not None:
+            event.set()
+
+    def of_all(self) -> None:
+        self._common += 1
+        waiting, self._waiting = self._waiting, {}
+        for event in waiting.values():
+            event.set()
+
+    async def beyond(self, account: str, turn: int, seconds: float) -> None:
+        """Wait until there is a turn after ``turn``, at most so long."""
+        if turn != self.turn(account):
+            return
+        event = self._waiting.setdefault(account, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
 
 def account_facts(book: Book) -> AccountFacts:
@@ -294,6 +366,19 @@ def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
         profit_currency=spec.profit,
         bid=tick.bid,
         ask=tick.ask,
+    )
+
+
+def terminal_symbol(book: Book, spec: Symbol) -> TerminalSymbol:
+    return TerminalSymbol(
+        **msgspec.structs.asdict(symbol_facts(book, spec)),
+        base=spec.base,
+        freeze_level=spec.freeze_level,
+        volume_limit=spec.volume_limit,
+        margin_hedged=spec.margin_hedged,
+        swap_long=spec.swap_long,
+        swap_short=spec.swap_short,
+        fillings=spec.fillings,
     )
 
 
