@@ -378,7 +378,6 @@ def terminal_symbol(book: Book, spec: Symbol) -> TerminalSymbol:
         margin_hedged=spec.margin_hedged,
         swap_long=spec.swap_long,
         swap_short=spec.swap_short,
-        fillings=spec.fillings,
     )
 
 

@@ -92,7 +92,6 @@ class TerminalSymbol(SymbolFacts, frozen=True, kw_only=True):
     margin_hedged: Decimal
     swap_long: Decimal
     swap_short: Decimal
-    fillings: tuple[Filling, ...]
 
 
 class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
