@@ -129,6 +129,7 @@ public:
    // One event of the timer.
    void              Timer(void)
      {
+      int before = m_link.acts.InFlight();
       if(m_line == NULL && Now() >= m_connect_at)
          Connect();
       Talk();
@@ -146,6 +147,8 @@ public:
          CarryOut();
         }
       Settle();
+      if(before > 0 && m_link.acts.InFlight() == 0)
+         Talk();
       if(m_shown_at == NEVER || now >= m_shown_at + PANEL_MS)
          ShowPanel();
      }
@@ -154,14 +157,19 @@ public:
    void              Transaction(const MqlTradeTransaction &trans, const MqlTradeResult &result)
      {
       Answered answer;
+      int before = m_link.acts.InFlight();
       if(m_terminal.Answer(trans, result, answer))
          Remember(answer);
-      if(trans.type == TRADE_TRANSACTION_REQUEST || trans.type == TRADE_TRANSACTION_DEAL_ADD)
-        {
-         if(ArraySize(m_answers) == 0)
-            ReadView();
-         Settle();
-        }
+      else
+         m_link.acts.Hasten(Now());
+      bool moved = (trans.type == TRADE_TRANSACTION_DEAL_ADD || trans.type == TRADE_TRANSACTION_HISTORY_ADD
+                    || trans.type == TRADE_TRANSACTION_POSITION || trans.type == TRADE_TRANSACTION_ORDER_UPDATE
+                    || trans.type == TRADE_TRANSACTION_ORDER_DELETE);
+      if(moved)
+         ReadView();
+      Settle();
+      if(before > 0 && m_link.acts.InFlight() == 0) // the next command may be here before the timer is
+         Talk();
      }
 
    // A clean end: BYE is said, CLEAN is written.
@@ -243,15 +251,22 @@ private:
       m_connect_at = Now() + m_link.wait_ms / 2 + m_link.wait_ms * MathRand() / 32768;
      }
 
-   // Frames out and in. While an order waits for its answer nothing is waited for: the answer is an event of its own.
+   // Frames out and in. While a command is under way nothing is waited for: what becomes of it comes by events of their own.
    void              Talk(void)
      {
       if(m_line == NULL)
          return;
       string text = "";
-      m_line.Exchange((m_terminal.Unanswered() > 0) ? 0 : m_set.wait_ms);
-      while(m_line != NULL && m_line.Receive(text))
-         Hear(text);
+      long until = Now() + m_set.wait_ms;
+      while(m_line != NULL && m_line.Alive())
+        {
+         bool busy = (m_link.acts.InFlight() > 0);
+         m_line.Exchange(busy ? 0 : (int)MathMax(until - Now(), 0));
+         while(m_line != NULL && m_line.Receive(text))
+            Hear(text);
+         if(busy || m_polling || Now() >= until)
+            break;
+        }
       if(m_line != NULL && !m_line.Alive())
         {
          Complain(m_line.error);
