@@ -20,6 +20,7 @@
 // SENT without an answer for this long is looked for.
 #define SETTLE_MS 5000
 #define LOOK_SOON_MS 1000
+#define ANSWER_SOON_MS 100
 #define LOOK_LATER_MS 5000
 #define LOOK_WORKING_MS 30000
 // Deals of one frame: below 64 KiB, whatever the symbols are called.
@@ -384,8 +385,8 @@ public:
               {
                whole = false;
                int at = PursuitAt(owner);
-               if(at >= 0 && m_pursuits[at].asked == NEVER)
-                  m_pursuits[at].next = MathMin(m_pursuits[at].next, now);
+               if(at >= 0 && m_pursuits[at].asked == NEVER) // its answer, with the retcode, comes in a moment
+                  m_pursuits[at].next = MathMin(m_pursuits[at].next, (m_pursuits[at].retcode >= 0) ? now : now + ANSWER_SOON_MS);
                continue;
               }
             TellDeal(view.deals[i], owner);

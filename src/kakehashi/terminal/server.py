@@ -21,8 +21,10 @@ from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.requests import new_order
 from kakehashi.terminal.core.sessions import DAY_MS
-from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Position, Request, Symbol
+from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Request
+from kakehashi.terminal.facts import account_facts, position_facts, symbol_facts, terminal_symbol
 from kakehashi.terminal.ledger import Ledger
+from kakehashi.terminal.news import News
 from kakehashi.terminal.ticks import Pace, Recording
 from kakehashi.terminal.wire import (
     MAX_LINE,
@@ -40,9 +42,7 @@ from kakehashi.terminal.wire import (
     QuoteFacts,
     Read,
     Reply,
-    SymbolFacts,
     TerminalState,
-    TerminalSymbol,
     Traces,
 )
 
@@ -85,6 +85,7 @@ class TradeServer:
             ],
             "follow": self._follow,
             "order_send": self._order_send,
+            "stop_out": self._stop_out,
             "set_price": self._set_price,
             "set_liquidity": self._set_liquidity,
             "stop": self._stop,
@@ -272,6 +273,11 @@ class TradeServer:
         request = msgspec.convert(params.get("request"), Request, strict=False)
         return self.broker.order_send(str(params.get("account")), request, self._now_ms())
 
+    def _stop_out(self, params: dict[str, Any]) -> list[Deal]:
+        closed = self.broker.force_stop_out(str(params.get("account")), self._now_ms())
+        self._news.of_all()
+        return closed
+
     def _set_price(self, params: dict[str, Any]) -> None:
         pin, at = msgspec.convert(params, Pin, strict=False), self._now_ms()
         if pin.bid is None:
@@ -290,95 +296,6 @@ class TradeServer:
 
     def _stop(self, params: dict[str, Any]) -> None:
         self.stopping.set()
-
-
-class News:
-    """Who waits for news of which account. A turn is counted for every tick and every trade request."""
-
-    def __init__(self) -> None:
-        self._common = 0
-        self._turns: dict[str, int] = {}
-        self._waiting: dict[str, asyncio.Event] = {}
-
-    def turn(self, account: str) -> int:
-        return self._common + self._turns.get(account, 0)
-
-    def of(self, account: str) -> None:
-        self._turns[account] = self._turns.get(account, 0) + 1
-        if (event := self._waiting.pop(account, None)) is not None:
-            event.set()
-
-    def of_all(self) -> None:
-        self._common += 1
-        waiting, self._waiting = self._waiting, {}
-        for event in waiting.values():
-            event.set()
-
-    async def beyond(self, account: str, turn: int, seconds: float) -> None:
-        """Wait until there is a turn after ``turn``, at most so long."""
-        if turn != self.turn(account):
-            return
-        event = self._waiting.setdefault(account, asyncio.Event())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await event.wait()
-
-
-def account_facts(book: Book) -> AccountFacts:
-    spec, equity, margin = book.spec, book.equity(), book.margin()
-    return AccountFacts(
-        account=spec.account,
-        login=spec.number,
-        server=spec.server,
-        trade_mode=spec.trade_mode,
-        margin_mode=spec.margin_mode,
-        currency=spec.currency,
-        leverage=spec.leverage,
-        balance=book.balance,
-        equity=equity,
-        profit=equity - book.balance,
-        margin=margin,
-        margin_free=equity - margin,
-        margin_level=(equity * 100 / margin).quantize(spec.cent) if margin > 0 else None,
-    )
-
-
-def position_facts(book: Book, p: Position) -> PositionFacts:
-    price = book.tick(p.symbol).exit(p.side)
-    return PositionFacts(**msgspec.structs.asdict(p), price_current=price, profit=book.floating(p))
-
-
-def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
-    tick = book.market.ticks[spec.name]
-    rate = book.market.rate(spec.profit, book.spec.currency)
-    return SymbolFacts(
-        symbol=spec.name + book.spec.suffix,
-        digits=spec.digits,
-        point=spec.point,
-        tick_size=spec.point,
-        tick_value=round(spec.point * spec.contract_size * rate, 8),
-        contract_size=spec.contract_size,
-        vol_min=spec.vol_min,
-        vol_max=spec.vol_max,
-        vol_step=spec.vol_step,
-        stops_level=spec.stops_level,
-        fillings=spec.fillings,
-        profit_currency=spec.profit,
-        bid=tick.bid,
-        ask=tick.ask,
-    )
-
-
-def terminal_symbol(book: Book, spec: Symbol) -> TerminalSymbol:
-    return TerminalSymbol(
-        **msgspec.structs.asdict(symbol_facts(book, spec)),
-        base=spec.base,
-        freeze_level=spec.freeze_level,
-        volume_limit=spec.volume_limit,
-        margin_hedged=spec.margin_hedged,
-        swap_long=spec.swap_long,
-        swap_short=spec.swap_short,
-    )
 
 
 async def serve_broker(
