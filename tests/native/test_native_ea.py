@@ -64,7 +64,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make(program: Path) -> type[Scene]:
     class NativeScene(Scene):
-        def __init__(self, books: yardstick.Books, folder: Path, account: str, door: str) -> None:
+        def __init__(self, books: yardstick.Books, folder: Path, account: str, door: str) -> None:  # noqa: F811
             super().__init__(books, folder, account, door)
             files = folder / "data" / "Common" / "Files" / "Kakehashi"
             self.journal = files / f"Kakehashi-Demo-{login_number(account)}.journal"
