@@ -37,7 +37,7 @@ def build(runner: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Build
     def make(source: str | Path) -> Native:
         if source not in built:
             place = folder / str(len(built))
-            place.mkdir()
+            place.mkdir(exist_ok=True)
             path = source if isinstance(source, Path) else PROGRAMS / f"{source}.mq5"
             runner.build(path, place / "program", san=bool(os.environ.get("KK_NATIVE_SAN")))
             built[source] = Native(place / "program", place / "data")
