@@ -20,12 +20,15 @@ long long monotonic_us() { return std::chrono::duration_cast<std::chrono::micros
 ulong GetTickCount64() {
     timespec t{};
     clock_gettime(CLOCK_BOOTTIME, &t);
-    return ulong(t.tv_sec) * 1000 + ulong(t.tv_nsec) / 1000000;
+    return ulong((double(t.tv_sec) * 1000 + double(t.tv_nsec) / 1e6) * options.pace);
 }
 uint GetTickCount() { return uint(GetTickCount64()); }
 ulong GetMicrosecondCount() { return ulong(std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - started).count()); }
 
-datetime TimeGMT() { return datetime(wall_ms() / 1000); }
+datetime TimeGMT() {
+    static long long began_wall = wall_ms(), began = monotonic_us();
+    return datetime((began_wall + (long long)(double(monotonic_us() - began) * options.pace / 1000)) / 1000);
+}
 datetime TimeLocal() {
     std::time_t now = std::time_t(TimeGMT());
     std::tm parts{};

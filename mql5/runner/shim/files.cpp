@@ -173,7 +173,13 @@ void FileClose(int handle) {
     close(f->fd);
     open_files.erase(handle);
 }
-void FileFlush(int handle) { if (Open* f = find(handle)) flush(*f); }
+void FileFlush(int handle) {
+    Open* f = find(handle);
+    if (!f) return;
+    std::string said = options.dies.empty() ? "" : f->pending;
+    flush(*f);
+    fated("after", said);
+}
 ulong FileSize(int handle) { Open* f = find(handle); return f ? ulong(real_size(*f)) : 0; }
 ulong FileTell(int handle) { Open* f = find(handle); return f ? ulong(f->at) : 0; }
 bool FileSeek(int handle, int64 offset, ENUM_FILE_POSITION origin) {
@@ -189,6 +195,7 @@ bool FileIsEnding(int handle) { Open* f = find(handle); return !f || f->at >= re
 bool FileIsLineEnding(int handle) { Open* f = find(handle); return !f || f->line_end; }
 ulong bytes_left(int handle) { Open* f = find(handle); return f && real_size(*f) > f->at ? ulong(real_size(*f) - f->at) : 0; }
 uint file_write(int handle, const void* data, size_t bytes) {
+    if (!options.dies.empty()) fated("before", std::string(static_cast<const char*>(data), bytes));
     Open* f = find(handle);
     if (!f) return 0;
     if (!(f->flags & FILE_BIN)) { fail(ERR_FILE_NOTBIN); return 0; }

@@ -41,6 +41,9 @@ static const char* USAGE =
     "  --timer-floor-ms N    shortest period of a timer (default 16, as in a terminal)\n"
     "  --empty-ms N          how long after the start the terminal shows no positions and orders (default 0)\n"
     "  --server-offset-s N   the trade server's clock against UTC, in seconds (default 0)\n"
+    "  --pace N              the machine's clocks go N times as fast (the broker's do not); for tests\n"
+    "  --die WHERE:TEXT:N    end as by kill -9, for tests: 'before' the Nth write that holds TEXT, 'after' it was flushed,\n"
+    "                        'send' when the Nth trade request was carried out and not told of yet\n"
     "  --allow HOST          only these addresses may be connected to (default all), as in the terminal's list\n"
     "  --ca FILE             trust these certificates, too\n"
     "  --panel FILE          write what the chart shows to this file\n"
@@ -71,6 +74,18 @@ static std::pair<std::string, std::string> split(const char* program, const std:
     return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+// The Nth time that it comes to where the command line wants it to die, it does.
+void fated(const char* where, const std::string& what) {
+    static std::mutex counting;
+    static auto& times = *new std::map<std::string, int>;
+    for (const std::string& fate : options.dies) {
+        size_t first = fate.find(':'), last = fate.rfind(':');
+        if (fate.substr(0, first) != where || what.find(fate.substr(first + 1, last - first - 1)) == std::string::npos) continue;
+        std::lock_guard hold(counting);
+        if (++times[fate] == std::atoi(fate.c_str() + last + 1)) kill(getpid(), SIGKILL);
+    }
+}
+
 static bool list_inputs = false;
 
 // Before the program's globals begin: their inputs are read then.
@@ -89,6 +104,8 @@ __attribute__((constructor(150))) static void read_command_line(int argc, char**
         if (texts.count(flag)) *texts[flag] = value;
         else if (numbers.count(flag)) *numbers[flag] = std::atoi(value.c_str());
         else if (flag == "--server-offset-s") options.server_offset_s = std::atoll(value.c_str());
+        else if (flag == "--pace") options.pace = std::max(0.1, std::atof(value.c_str()));
+        else if (flag == "--die") options.dies.push_back(value);
         else if (flag == "--set") options.inputs.insert_or_assign(split(argv[0], value).first, split(argv[0], value).second);
         else if (flag == "--switch") options.switches[split(argv[0], value).first] = std::atoll(split(argv[0], value).second.c_str());
         else if (flag == "--allow") { options.allow_all = false; options.allowed.push_back(value); }

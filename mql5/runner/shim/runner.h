@@ -22,6 +22,8 @@ struct Options {
     int empty_ms = 0;
     int chart = 1;
     long long server_offset_s = 0;
+    double pace = 1;  // how fast the machine's clocks go
+    std::vector<std::string> dies;  // WHERE:TEXT:NTH, see usage
     std::map<std::string, long long> switches;
 };
 extern Options options;
@@ -31,6 +33,7 @@ long long switched(const char* name, long long otherwise);
 
 void fail(int code);                      // sets the error that GetLastError gives
 bool fails(int code);                     // the same, and false
+void fated(const char* where, const std::string& what);  // may end the process, as kill -9 does
 void begin_clock();
 long long wall_ms();
 long long monotonic_us();

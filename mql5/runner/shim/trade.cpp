@@ -351,6 +351,7 @@ bool OrderSendAsync(const MqlTradeRequest& request, MqlTradeResult& result) {
     answer.request_id = result.request_id;
     std::thread([request, answer]() mutable {
         carry_out(request, answer);
+        fated("send", "");
         tell_answer(request, answer);
     }).detach();
     return true;

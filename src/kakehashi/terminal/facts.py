@@ -45,6 +45,7 @@ def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
         vol_max=spec.vol_max,
         vol_step=spec.vol_step,
         stops_level=spec.stops_level,
+        fillings=spec.fillings,
         profit_currency=spec.profit,
         bid=tick.bid,
         ask=tick.ask,
@@ -60,5 +61,4 @@ def terminal_symbol(book: Book, spec: Symbol) -> TerminalSymbol:
         margin_hedged=spec.margin_hedged,
         swap_long=spec.swap_long,
         swap_short=spec.swap_short,
-        fillings=spec.fillings,
     )

@@ -240,7 +240,7 @@ class TradeServer:
             facts=account_facts(book),
             positions=[position_facts(book, p) for p in book.positions.values()],
             orders=list(book.orders.values()),
-            deals=newer if wanted.after else book.deals_since(at - DAY_MS),
+            deals=newer if wanted.after else book.deals_since(wanted.since or at - DAY_MS),
         )
 
     def _follow(self, params: dict[str, Any]) -> TerminalState:

@@ -77,6 +77,7 @@ class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
     vol_max: Decimal
     vol_step: Decimal
     stops_level: int
+    fillings: tuple[Filling, ...]
     profit_currency: str
     bid: Decimal
     ask: Decimal
@@ -91,7 +92,6 @@ class TerminalSymbol(SymbolFacts, frozen=True, kw_only=True):
     margin_hedged: Decimal
     swap_long: Decimal
     swap_short: Decimal
-    fillings: tuple[Filling, ...]
 
 
 class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,10 +158,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What an EA's turn asks for. :ivar after: deals with a higher ticket; 0 is those of the last day"""
+    """What an EA's turn asks for.
+
+    :ivar after: deals with a higher ticket; 0: those since ``since``, ms; 0 too: those of the last day
+    """
 
     account: str
     after: int = 0
+    since: int = 0
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,438 @@
+//+------------------------------------------------------------------+
+//| Terminal.mqh: the account as this terminal shows it, in the       |
+//| link's words; and the one place where OrderSendAsync is called.    |
+//+------------------------------------------------------------------+
+#ifndef KAKEHASHI_TERMINAL_MQH
+#define KAKEHASHI_TERMINAL_MQH
+
+#include <Kakehashi/Checks.mqh>
+#include <Kakehashi/Executions.mqh>
+
+// Deals are read when one was announced, and this often in any case.
+#define DEALS_MS 2000
+// The end of history: later than anything a broker's clock will show.
+const datetime FAR_FUTURE = 4102444800;
+
+string TicketText(const ulong ticket)
+  {
+   return (ticket > 0) ? IntegerToString((long)ticket) : "";
+  }
+
+string ReasonName(const long reason)
+  {
+   if(reason == DEAL_REASON_EXPERT)
+      return "EXPERT";
+   if(reason == DEAL_REASON_SL)
+      return "SL";
+   if(reason == DEAL_REASON_TP)
+      return "TP";
+   if(reason == DEAL_REASON_SO)
+      return "SO";
+   if(reason == DEAL_REASON_ROLLOVER)
+      return "ROLLOVER";
+   if(reason == DEAL_REASON_VMARGIN)
+      return "VMARGIN";
+   if(reason == DEAL_REASON_SPLIT)
+      return "SPLIT";
+   return "CLIENT"; // by hand, from the desktop, a phone or the web
+  }
+
+string StateName(const long state)
+  {
+   if(state == ORDER_STATE_PLACED || state == ORDER_STATE_REQUEST_MODIFY || state == ORDER_STATE_REQUEST_CANCEL)
+      return "PLACED";
+   if(state == ORDER_STATE_CANCELED)
+      return "CANCELED";
+   if(state == ORDER_STATE_PARTIAL)
+      return "PARTIAL";
+   if(state == ORDER_STATE_FILLED)
+      return "FILLED";
+   if(state == ORDER_STATE_REJECTED)
+      return "REJECTED";
+   return (state == ORDER_STATE_EXPIRED) ? "EXPIRED" : "STARTED";
+  }
+
+string EntryName(const long entry)
+  {
+   if(entry == DEAL_ENTRY_IN)
+      return "IN";
+   if(entry == DEAL_ENTRY_INOUT)
+      return "INOUT";
+   return (entry == DEAL_ENTRY_OUT_BY) ? "OUT_BY" : "OUT";
+  }
+
+string TradeModeName(const long mode)
+  {
+   if(mode == SYMBOL_TRADE_MODE_DISABLED)
+      return "DISABLED";
+   if(mode == SYMBOL_TRADE_MODE_LONGONLY)
+      return "LONGONLY";
+   if(mode == SYMBOL_TRADE_MODE_SHORTONLY)
+      return "SHORTONLY";
+   return (mode == SYMBOL_TRADE_MODE_CLOSEONLY) ? "CLOSEONLY" : "FULL";
+  }
+
+// An amount that has to be above 0 to mean anything; empty: it was not given.
+string Known(const double value, const int least)
+  {
+   return (value > 0.0) ? AmountText(value, least) : "";
+  }
+
+// The deal that is selected, or a trade it is not.
+bool ReadDealNow(const ulong ticket, DealRow &row)
+  {
+   long type = HistoryDealGetInteger(ticket, DEAL_TYPE);
+   if(type != DEAL_TYPE_BUY && type != DEAL_TYPE_SELL)
+      return false;
+   row.ticket = TicketText(ticket);
+   row.symbol = HistoryDealGetString(ticket, DEAL_SYMBOL);
+   row.side = (type == DEAL_TYPE_BUY) ? "B" : "S";
+   row.entry = EntryName(HistoryDealGetInteger(ticket, DEAL_ENTRY));
+   row.volume = AmountText(HistoryDealGetDouble(ticket, DEAL_VOLUME), 2);
+   row.price = AmountText(HistoryDealGetDouble(ticket, DEAL_PRICE), (int)SymbolInfoInteger(row.symbol, SYMBOL_DIGITS));
+   row.time = HistoryDealGetInteger(ticket, DEAL_TIME_MSC);
+   row.order = TicketText((ulong)HistoryDealGetInteger(ticket, DEAL_ORDER));
+   row.position = TicketText((ulong)HistoryDealGetInteger(ticket, DEAL_POSITION_ID));
+   row.profit = AmountText(HistoryDealGetDouble(ticket, DEAL_PROFIT), 2);
+   row.swap = AmountText(HistoryDealGetDouble(ticket, DEAL_SWAP), 2);
+   row.commission = AmountText(HistoryDealGetDouble(ticket, DEAL_COMMISSION), 2);
+   row.fee = AmountText(HistoryDealGetDouble(ticket, DEAL_FEE), 2);
+   row.reason = ReasonName(HistoryDealGetInteger(ticket, DEAL_REASON));
+   row.magic = IntegerToString(HistoryDealGetInteger(ticket, DEAL_MAGIC));
+   return true;
+  }
+
+// A request that was sent and is not answered.
+struct OpenRequest
+  {
+   uint              request_id;
+   string            id;
+
+                     OpenRequest(void)
+     {
+      request_id = 0;
+      id = "";
+     }
+  };
+
+class CTerminal
+  {
+private:
+   OpenRequest       m_open[];
+   bool              m_deals_due;
+   long              m_deals_read;
+
+public:
+                     CTerminal(void)
+     {
+      m_deals_due = true;
+      m_deals_read = NEVER;
+     }
+
+   int               Unanswered(void) const { return ArraySize(m_open); }
+
+   // The terminal said that something happened: deals are looked for with the next view.
+   void              Announced(void) { m_deals_due = true; }
+
+   // One read. `told`: the newest deal that was told; empty: none, those made since `since` (broker time, ms) are.
+   void              Read(View &view, const string told, const long since, const long now)
+     {
+      view.there = true;
+      view.connected = (TerminalInfoInteger(TERMINAL_CONNECTED) != 0);
+      view.login = IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN));
+      view.server = AccountInfoString(ACCOUNT_SERVER);
+      view.broker_time = (long)TimeTradeServer() * 1000;
+      int digits = (int)AccountInfoInteger(ACCOUNT_CURRENCY_DIGITS);
+      view.balance = AmountText(AccountInfoDouble(ACCOUNT_BALANCE), digits);
+      view.equity = AmountText(AccountInfoDouble(ACCOUNT_EQUITY), digits);
+      view.credit = AmountText(AccountInfoDouble(ACCOUNT_CREDIT), digits);
+      view.margin = AmountText(AccountInfoDouble(ACCOUNT_MARGIN), digits);
+      view.trade_allowed = MayTrade(ReadPermissions());
+      ReadPositions(view);
+      ReadOrders(view);
+      ArrayResize(view.deals, 0);
+      if(view.connected && (m_deals_due || m_deals_read == NEVER || now >= m_deals_read + DEALS_MS))
+        {
+         ReadDeals(view, told, since);
+         m_deals_due = false;
+         m_deals_read = now;
+        }
+     }
+
+   // What the broker shows of a command, a tag or a position; false: history could not be read.
+   bool              LookAt(const Look &look, Seen &seen)
+     {
+      seen.id = look.id;
+      seen.n = look.n;
+      if(!HistorySelect((datetime)(look.since / 1000), FAR_FUTURE))
+         return false;
+      for(int i = 0; i < OrdersTotal(); i++)
+        {
+         ulong ticket = OrderGetTicket(i);
+         if(ticket > 0 && IsMeant(look, IntegerToString(OrderGetInteger(ORDER_MAGIC)), TicketText(ticket),
+                                  TicketText((ulong)OrderGetInteger(ORDER_POSITION_ID))))
+            AddWorking(seen, ticket);
+        }
+      for(int i = 0; i < HistoryOrdersTotal(); i++)
+        {
+         ulong ticket = HistoryOrderGetTicket(i);
+         if(ticket > 0 && IsMeant(look, IntegerToString(HistoryOrderGetInteger(ticket, ORDER_MAGIC)), TicketText(ticket),
+                                  TicketText((ulong)HistoryOrderGetInteger(ticket, ORDER_POSITION_ID))))
+            AddEnded(seen, ticket);
+        }
+      for(int i = 0; i < HistoryDealsTotal(); i++)
+        {
+         ulong ticket = HistoryDealGetTicket(i);
+         DealRow row;
+         if(ticket > 0 && ReadDealNow(ticket, row) && IsMeant(look, row.magic, row.order, row.position))
+            AddDeal(seen.deals, row);
+        }
+      return true;
+     }
+
+   // All symbols of the Market Watch.
+   void              ReadSymbols(SymbolRow &rows[])
+     {
+      int total = SymbolsTotal(true);
+      ArrayResize(rows, total);
+      for(int i = 0; i < total; i++)
+        {
+         string name = SymbolName(i, true);
+         rows[i].symbol = name;
+         rows[i].digits = (int)SymbolInfoInteger(name, SYMBOL_DIGITS);
+         rows[i].point = Known(SymbolInfoDouble(name, SYMBOL_POINT), 0);
+         rows[i].tick_size = Known(SymbolInfoDouble(name, SYMBOL_TRADE_TICK_SIZE), 0);
+         rows[i].tick_value = Known(SymbolInfoDouble(name, SYMBOL_TRADE_TICK_VALUE), 0);
+         rows[i].contract_size = Known(SymbolInfoDouble(name, SYMBOL_TRADE_CONTRACT_SIZE), 0);
+         rows[i].vol_min = Known(SymbolInfoDouble(name, SYMBOL_VOLUME_MIN), 2);
+         rows[i].vol_max = Known(SymbolInfoDouble(name, SYMBOL_VOLUME_MAX), 0);
+         rows[i].vol_step = Known(SymbolInfoDouble(name, SYMBOL_VOLUME_STEP), 2);
+         rows[i].stops_level = (int)SymbolInfoInteger(name, SYMBOL_TRADE_STOPS_LEVEL);
+         long filling = SymbolInfoInteger(name, SYMBOL_FILLING_MODE);
+         bool fok = ((filling & SYMBOL_FILLING_FOK) != 0), ioc = ((filling & SYMBOL_FILLING_IOC) != 0);
+         rows[i].filling = fok ? (ioc ? "FOK,IOC" : "FOK") : (ioc ? "IOC" : "");
+         rows[i].profit_currency = SymbolInfoString(name, SYMBOL_CURRENCY_PROFIT);
+         rows[i].trade_mode = TradeModeName(SymbolInfoInteger(name, SYMBOL_TRADE_MODE));
+        }
+     }
+
+   // The newest quotes of the symbols that the account has.
+   void              ReadQuotes(const string &symbols[], QuoteRow &rows[])
+     {
+      ArrayResize(rows, 0);
+      for(int i = 0; i < ArraySize(symbols); i++)
+        {
+         MqlTick tick;
+         if(!SymbolSelect(symbols[i], true) || !SymbolInfoTick(symbols[i], tick) || tick.bid <= 0.0)
+            continue;
+         int count = ArraySize(rows), digits = (int)SymbolInfoInteger(symbols[i], SYMBOL_DIGITS);
+         ArrayResize(rows, count + 1, 32);
+         rows[count].symbol = symbols[i];
+         rows[count].bid = AmountText(tick.bid, digits);
+         rows[count].ask = AmountText(tick.ask, digits);
+         rows[count].time = (long)tick.time_msc;
+        }
+     }
+
+   // Calls OrderSendAsync, once. True: it did not go out, `answer` says why.
+   bool              Send(const Trade &trade, Answered &answer)
+     {
+      MqlTradeRequest request = {};
+      MqlTradeResult result = {};
+      Fill(trade.plan, request);
+      ResetLastError();
+      if(OrderSendAsync(request, result))
+        {
+         int count = ArraySize(m_open);
+         ArrayResize(m_open, count + 1, 16);
+         m_open[count].request_id = result.request_id;
+         m_open[count].id = trade.id;
+         return false;
+        }
+      Print("Kakehashi: ", trade.id, ": OrderSendAsync: code ", result.retcode, ", error ", GetLastError());
+      answer.id = trade.id;
+      answer.retcode = (result.retcode > 0) ? (long)result.retcode : -1;
+      answer.order = TicketText(result.order);
+      answer.deal = TicketText(result.deal);
+      return true;
+     }
+
+   // Whether this transaction is the answer to a request of ours.
+   bool              Answer(const MqlTradeTransaction &trans, const MqlTradeResult &result, Answered &answer)
+     {
+      m_deals_due = true;
+      if(trans.type != TRADE_TRANSACTION_REQUEST)
+         return false;
+      for(int i = 0; i < ArraySize(m_open); i++)
+        {
+         if(m_open[i].request_id != result.request_id)
+            continue;
+         answer.id = m_open[i].id;
+         answer.retcode = (long)result.retcode;
+         answer.order = TicketText(result.order);
+         answer.deal = TicketText(result.deal);
+         int last = ArraySize(m_open) - 1;
+         for(int k = i; k < last; k++)
+            m_open[k] = m_open[k + 1];
+         ArrayResize(m_open, last, 16);
+         DealRow row;
+         if(result.deal > 0 && HistoryDealSelect(result.deal) && ReadDealNow(result.deal, row))
+            AddDeal(answer.deals, row);
+         return true;
+        }
+      return false;
+     }
+
+private:
+   static bool       IsMeant(const Look &look, const string magic, const string order, const string position)
+     {
+      return (look.magic != "" && look.magic != "0" && magic == look.magic) || (look.order != "" && order == look.order)
+             || (look.position != "" && position == look.position);
+     }
+
+   static void       ReadPositions(View &view)
+     {
+      int total = PositionsTotal(), used = 0;
+      ArrayResize(view.positions, total);
+      for(int i = 0; i < total; i++)
+        {
+         ulong ticket = PositionGetTicket(i);
+         if(ticket == 0)
+            continue;
+         string symbol = PositionGetString(POSITION_SYMBOL);
+         int digits = (int)SymbolInfoInteger(symbol, SYMBOL_DIGITS);
+         view.positions[used].ticket = TicketText(ticket);
+         view.positions[used].symbol = symbol;
+         view.positions[used].side = (PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_BUY) ? "B" : "S";
+         view.positions[used].volume = AmountText(PositionGetDouble(POSITION_VOLUME), 2);
+         view.positions[used].open = AmountText(PositionGetDouble(POSITION_PRICE_OPEN), digits);
+         view.positions[used].ident = TicketText((ulong)PositionGetInteger(POSITION_IDENTIFIER));
+         view.positions[used].sl = AmountText(PositionGetDouble(POSITION_SL), digits);
+         view.positions[used].tp = AmountText(PositionGetDouble(POSITION_TP), digits);
+         view.positions[used].magic = IntegerToString(PositionGetInteger(POSITION_MAGIC));
+         view.positions[used].opened = PositionGetInteger(POSITION_TIME_MSC);
+         view.positions[used].profit = AmountText(PositionGetDouble(POSITION_PROFIT), 2);
+         view.positions[used].swap = AmountText(PositionGetDouble(POSITION_SWAP), 2);
+         used++;
+        }
+      ArrayResize(view.positions, used);
+     }
+
+   static void       ReadOrders(View &view)
+     {
+      int total = OrdersTotal(), used = 0;
+      ArrayResize(view.orders, total);
+      for(int i = 0; i < total; i++)
+        {
+         ulong ticket = OrderGetTicket(i);
+         long type = OrderGetInteger(ORDER_TYPE);
+         if(ticket == 0 || type == ORDER_TYPE_BUY || type == ORDER_TYPE_SELL || type == ORDER_TYPE_CLOSE_BY)
+            continue; // market orders under way are no pending orders
+         string symbol = OrderGetString(ORDER_SYMBOL);
+         int digits = (int)SymbolInfoInteger(symbol, SYMBOL_DIGITS);
+         view.orders[used].ticket = TicketText(ticket);
+         view.orders[used].symbol = symbol;
+         view.orders[used].type = TypeName(type);
+         view.orders[used].volume = AmountText(OrderGetDouble(ORDER_VOLUME_CURRENT), 2);
+         view.orders[used].price = AmountText(OrderGetDouble(ORDER_PRICE_OPEN), digits);
+         view.orders[used].sl = AmountText(OrderGetDouble(ORDER_SL), digits);
+         view.orders[used].tp = AmountText(OrderGetDouble(ORDER_TP), digits);
+         view.orders[used].magic = IntegerToString(OrderGetInteger(ORDER_MAGIC));
+         used++;
+        }
+      ArrayResize(view.orders, used);
+     }
+
+   // Deals beyond `told`, in order of their tickets.
+   void              ReadDeals(View &view, const string told, const long since)
+     {
+      long from = (since > 0) ? since : MathMax(0, view.broker_time - DAY_MS);
+      ulong after = (ulong)StringToInteger(told);
+      if(told != "")
+         from = HistoryDealSelect(after) ? MathMax(0, HistoryDealGetInteger(after, DEAL_TIME_MSC) - DAY_MS) : 0;
+      if(!HistorySelect((datetime)(from / 1000), FAR_FUTURE))
+        {
+         m_deals_due = true;
+         return;
+        }
+      for(int i = 0; i < HistoryDealsTotal(); i++)
+        {
+         ulong ticket = HistoryDealGetTicket(i);
+         DealRow row;
+         if(ticket <= after || !ReadDealNow(ticket, row) || (told == "" && row.time < from))
+            continue;
+         AddDeal(view.deals, row);
+         for(int k = ArraySize(view.deals) - 1; k > 0 && TicketBelow(row.ticket, view.deals[k - 1].ticket); k--)
+           {
+            view.deals[k] = view.deals[k - 1];
+            view.deals[k - 1] = row;
+           }
+        }
+     }
+
+   static void       AddWorking(Seen &seen, const ulong ticket)
+     {
+      int count = ArraySize(seen.working);
+      ArrayResize(seen.working, count + 1);
+      seen.working[count].ticket = TicketText(ticket);
+      seen.working[count].state = StateName(OrderGetInteger(ORDER_STATE));
+      seen.working[count].volume_initial = AmountText(OrderGetDouble(ORDER_VOLUME_INITIAL), 2);
+      seen.working[count].volume_current = AmountText(OrderGetDouble(ORDER_VOLUME_CURRENT), 2);
+      seen.working[count].magic = IntegerToString(OrderGetInteger(ORDER_MAGIC));
+      seen.working[count].reason = OrderReason(OrderGetInteger(ORDER_REASON));
+     }
+
+   static void       AddEnded(Seen &seen, const ulong ticket)
+     {
+      int count = ArraySize(seen.ended);
+      ArrayResize(seen.ended, count + 1);
+      seen.ended[count].ticket = TicketText(ticket);
+      seen.ended[count].state = StateName(HistoryOrderGetInteger(ticket, ORDER_STATE));
+      seen.ended[count].volume_initial = AmountText(HistoryOrderGetDouble(ticket, ORDER_VOLUME_INITIAL), 2);
+      seen.ended[count].volume_current = AmountText(HistoryOrderGetDouble(ticket, ORDER_VOLUME_CURRENT), 2);
+      seen.ended[count].magic = IntegerToString(HistoryOrderGetInteger(ticket, ORDER_MAGIC));
+      seen.ended[count].reason = OrderReason(HistoryOrderGetInteger(ticket, ORDER_REASON));
+     }
+
+   static string     OrderReason(const long reason)
+     {
+      if(reason == ORDER_REASON_SL)
+         return "SL";
+      if(reason == ORDER_REASON_TP)
+         return "TP";
+      if(reason == ORDER_REASON_SO)
+         return "SO";
+      return (reason == ORDER_REASON_EXPERT) ? "EXPERT" : "CLIENT";
+     }
+
+   static double     Price(const string symbol, const string text)
+     {
+      return NormalizeDouble(StringToDouble(text), (int)SymbolInfoInteger(symbol, SYMBOL_DIGITS));
+     }
+
+   static void       Fill(const Plan &plan, MqlTradeRequest &request)
+     {
+      ENUM_ORDER_TYPE_FILLING filling = ORDER_FILLING_RETURN;
+      ChooseFilling(plan, filling);
+      request.action = plan.action;
+      request.symbol = plan.symbol;
+      request.type = plan.type;
+      request.type_filling = filling;
+      request.volume = StringToDouble(plan.volume);
+      request.price = Price(plan.symbol, plan.price);
+      if(plan.action == TRADE_ACTION_DEAL) // what the market gives now
+         request.price = SymbolInfoDouble(plan.symbol, IsBuyType(plan.type) ? SYMBOL_ASK : SYMBOL_BID);
+      request.stoplimit = Price(plan.symbol, plan.stoplimit);
+      request.sl = Price(plan.symbol, plan.sl);
+      request.tp = Price(plan.symbol, plan.tp);
+      request.deviation = (ulong)plan.deviation;
+      request.position = (ulong)StringToInteger(plan.position);
+      request.order = (ulong)StringToInteger(plan.order);
+      request.magic = (ulong)StringToInteger(plan.magic);
+      request.comment = plan.comment;
+      request.type_time = (plan.expiry_ms > 0) ? ORDER_TIME_SPECIFIED : ORDER_TIME_GTC;
+      request.expiration = (datetime)(plan.expiry_ms / 1000);
+     }
+  };
+
+#endif
