@@ -24,7 +24,12 @@ INCLUDE = ROOT / "mql5" / "Include"
 BUILD = ROOT / "mql5" / "build"
 _COMMON = ["-std=gnu++20", "-O1", "-g1", "-fsigned-char", "-fwrapv", "-fno-strict-aliasing", "-fnon-call-exceptions"]
 _WARNINGS = ["-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-narrowing", "-Wno-parentheses"]
-_NEVER_FROM_MQL5 = ["-Wno-unused-variable", "-Wno-missing-field-initializers", "-Wno-sign-compare", "-Wno-unused-const-variable"]
+_NEVER_FROM_MQL5 = [
+    "-Wno-unused-variable",
+    "-Wno-missing-field-initializers",
+    "-Wno-sign-compare",
+    "-Wno-unused-const-variable",
+]
 
 
 class BuildError(Exception):
@@ -99,7 +104,10 @@ def build(source: Path, target: Path, *, san: bool = False, cov: bool = False, i
     cxx = compiler()
     tls = has_openssl(cxx)
     if not tls:
-        print("no OpenSSL headers (Debian: libssl-dev): built without TLS, wss:// and https:// will not work", file=sys.stderr)
+        print(
+            "no OpenSSL headers (Debian: libssl-dev): built without TLS, wss:// and https:// will not work",
+            file=sys.stderr,
+        )
     flags = flags_for(san=san, cov=cov, tls=tls)
     archive = build_shim(cxx, flags)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ class SourceError(Exception):
 
 @dataclass(slots=True)
 class Token:
-    """:ivar kind: ``name``, ``number``, ``text`` (a literal with its quotes), ``char``, ``date``, ``color``, ``op``, ``directive``
+    """
+    :ivar kind: ``name``, ``number``, ``text`` (a literal with its quotes), ``char``, ``date``, ``color``, ``op``, ``directive``
     :ivar gap: white space before it; comments are gone, their line breaks are not
     """
 

@@ -7,9 +7,10 @@ same type as ``datetime``, ``input`` a value that the command line may set.
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from lexer import Token, tokens
-from rules import NOT_A_TYPE, Names
+from rules import NOT_A_TYPE, Names, brackets
 
 EVENTS = {
     "OnInit": "init", "OnDeinit": "deinit", "OnTick": "tick", "OnTimer": "timer", "OnTrade": "trade", "OnStart": "start",
@@ -229,7 +230,9 @@ class Rewriter:
             pointer = self._at(more) == "*"
             array = self._at(self._qualified(more) + 1) == "["
             if split or pointer or array or base != kind:
-                self._text[following] = f"; {words}" + (f"mql::ptr<{kind}>" if pointer else f"mql::array<{kind}>" if array else kind)
+                self._text[following] = f"; {words}" + (
+                    f"mql::ptr<{kind}>" if pointer else f"mql::array<{kind}>" if array else kind
+                )
                 if pointer:
                     self._text[more] = ""
                     more += 1
@@ -266,9 +269,7 @@ class Rewriter:
         initial = self._at(end + 1) == "=" and self._at(end + 2) == "{"
         self._text[begin] = self._text[end] = ""
         if parameter or bare:
-            if size and parameter:
-                self._text[begin], self._text[end] = "/*", "*/"
-            elif size:
+            if size:
                 self._text[begin], self._text[end] = "/*", "*/"
             return
         if initial:
@@ -311,8 +312,6 @@ def _number(t: Token) -> str:
 
 
 def _date(t: Token) -> str:
-    from datetime import UTC, datetime
-
     m = _DATE.fullmatch(t.text)
     if m is None or m[1] is None:
         raise t.wrong("a date is written D'2026.01.31 12:30:00'")
@@ -332,12 +331,12 @@ def _directive(t: Token, names: Names) -> str:
     m = _DEFINE.fullmatch(t.text)
     if m is None:
         return t.text
-    from rules import brackets
-
     body = tokens(m[2].replace("\\\n", " "), t.file, t.line)
     if not body:
         return m[1]
     inner = Rewriter(body, brackets(body), names)
     for i, part in enumerate(body):
         inner._token(i, part, top=False)
-    return m[1] + " " + "".join(a + b + c + " " for a, b, c in zip(inner._before, inner._text, inner._after, strict=True))
+    return (
+        m[1] + " " + "".join(a + b + c + " " for a, b, c in zip(inner._before, inner._text, inner._after, strict=True))
+    )

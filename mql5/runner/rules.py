@@ -1,4 +1,4 @@
-"""What MetaEditor refuses and a C++ compiler would take, and what this runner cannot build: refused by name, with file and line."""
+"""What MetaEditor refuses and a C++ compiler would take, and what this runner cannot build: refused with file and line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,16 @@ CPP_ONLY = frozenset(
     " signed size_t static_assert static_cast std thread_local throw try typeid unsigned using volatile wchar_t"
     " int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t".split()
 )
-NOT_BUILT = {"interface": "a class with virtual methods ... = 0", "import": "MQL5 itself", "matrix": "arrays", "vector": "arrays"}
-BUILTIN = frozenset(
-    "bool char uchar short ushort int uint long ulong float double color datetime string void".split()
+NOT_BUILT = {
+    "interface": "a class with virtual methods ... = 0",
+    "import": "MQL5 itself",
+    "matrix": "arrays",
+    "vector": "arrays",
+}
+BUILTIN = frozenset("bool char uchar short ushort int uint long ulong float double color datetime string void".split())
+NOT_A_TYPE = frozenset(
+    "return delete else case new do goto const static input sinput extern virtual public private protected".split()
 )
-NOT_A_TYPE = frozenset("return delete else case new do goto const static input sinput extern virtual public private protected".split())
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -31,7 +36,13 @@ class Names:
         return name in self.classes or name.startswith("Mql")
 
     def is_type(self, name: str) -> bool:
-        return name in BUILTIN or name in self.enums or name in self.params or self.is_object(name) or name.startswith("ENUM_")
+        return (
+            name in BUILTIN
+            or name in self.enums
+            or name in self.params
+            or self.is_object(name)
+            or name.startswith("ENUM_")
+        )
 
 
 def brackets(all_: Sequence[Token]) -> dict[int, int]:
@@ -67,6 +78,8 @@ def collect(all_: Sequence[Token], pairs: dict[int, int]) -> Names:
         elif t.text in ("typename", "class"):
             names.params.add(following)
         elif t.text == "enum":
+            if following in ("class", "struct"):
+                raise t.wrong("enum class is C++, not MQL5")
             names.enums[following] = _members(all_, i + 2, pairs)
     return names
 
@@ -85,8 +98,6 @@ def check(all_: Sequence[Token], pairs: dict[int, int], names: Names) -> None:
     for i, t in enumerate(all_):
         if t.kind == "name":
             _word(t, all_[i - 1] if i else t)
-            if t.text == "enum" and all_[i + 1].text in ("class", "struct"):
-                raise t.wrong("enum class is C++, not MQL5")
         elif t.kind == "op":
             _operator(all_, i, pairs, names)
         elif t.kind == "number" and t.text[-1].isalpha() and t.text[:2].lower() != "0x" and t.text[-1] not in "fF":
@@ -158,7 +169,9 @@ def _members_of(all_: Sequence[Token], begin: int, pairs: dict[int, int]) -> Non
         elif t.text == "=" and all_[i - 1].text != "operator":
             pure = all_[i - 1].text in (")", "const") and all_[i + 1].text == "0"
             if not pure:
-                raise t.wrong("a member gets its value in the constructor (a static one outside): MQL5 has no initialisers here")
+                raise t.wrong(
+                    "a member gets its value in the constructor (a static one outside): MQL5 has no initialisers here"
+                )
         i += 1
 
 
@@ -172,6 +185,8 @@ def _parameters(all_: Sequence[Token], pairs: dict[int, int], names: Names) -> N
         if kind.kind != "name" or name.kind != "name" or kind.text in NOT_A_TYPE or not _inside_parens(i, pairs, all_):
             continue
         if names.is_object(kind.text) and end.text in (",", ")", "="):
-            raise name.wrong(f"{kind.text} {name.text}: objects and structures are passed by reference, {kind.text} &{name.text}")
+            raise name.wrong(
+                f"{kind.text} {name.text}: objects and structures are passed by reference, {kind.text} &{name.text}"
+            )
         if end.text == "[" and all_[k + 3].text == "]" and names.is_type(kind.text):
             raise name.wrong(f"{kind.text} {name.text}[]: arrays are passed by reference, {kind.text} &{name.text}[]")

@@ -31,17 +31,26 @@ def translate(main: Path, include: Path, root: Path) -> Unit:
     body = rewriter.run()
     if not {"OnInit", "OnStart", "OnTick", "OnTimer"} & set(rewriter.events):
         raise SourceError(f"{main}:1: error: none of OnInit, OnTick, OnTimer, OnStart is there: nothing would ever run")
-    cpp = f'#include "mql.h"\nnamespace mql::program {{ using namespace mql;\n{body}\n}}\n{_tail(tree, rewriter, names)}'
+    cpp = (
+        f'#include "mql.h"\nnamespace mql::program {{ using namespace mql;\n{body}\n}}\n{_tail(tree, rewriter, names)}'
+    )
     return Unit(cpp=cpp, files=tuple(tree.files), inputs=tuple(rewriter.inputs))
 
 
 def _tail(tree: Tree, rewriter: Rewriter, names: Names) -> str:
     lines = ['#line 1 "generated"']
-    lines += [_enum_names(name, members, "mql::program::") for name, members in names.enums.items() if _at_top(tree, name)]
-    calls = [f".{EVENTS[name]} = mql::event_{EVENTS[name]}(mql::program::{name})" for name in sorted(rewriter.events, key=[*EVENTS].index)]
+    lines += [
+        _enum_names(name, members, "mql::program::") for name, members in names.enums.items() if _at_top(tree, name)
+    ]
+    calls = [
+        f".{EVENTS[name]} = mql::event_{EVENTS[name]}(mql::program::{name})"
+        for name in sorted(rewriter.events, key=[*EVENTS].index)
+    ]
     lines.append(f"const mql::Events mql::program_events = {{{', '.join(calls)}}};")
     main = tree.files[0]
-    lines.append(f'const mql::ProgramFacts mql::program_facts = {{"{main.stem}", "{tree.properties.get("version", "1.00")}"}};')
+    lines.append(
+        f'const mql::ProgramFacts mql::program_facts = {{"{main.stem}", "{tree.properties.get("version", "1.00")}"}};'
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -50,7 +50,9 @@ class Tree:
         elif word in _KEPT:
             self.tokens.append(token)
         else:
-            raise token.wrong(f"#{word} is not built here (MQL5 knows it, or it does not: {', '.join(sorted(_KEPT))} are)")
+            raise token.wrong(
+                f"#{word} is not built here (MQL5 knows it, or it does not: {', '.join(sorted(_KEPT))} are)"
+            )
 
     def _included(self, token: Token, path: Path) -> None:
         m = _INCLUDE.match(token.text)

@@ -19,7 +19,8 @@ using namespace runner;
 namespace {
 
 constexpr int MOST_FILES = 64;
-constexpr off_t READS = 0x7FFF00000000, WRITES = READS + 1;  // bytes no file reaches: what is locked there stands for access
+// Bytes that no file reaches. A lock on one says: is being opened, reads, keeps readers out, writes, keeps writers out.
+enum Mark : off_t { OPENING = 0x7FFF00000000, READS, NO_READERS, WRITES, NO_WRITERS };
 
 struct Open {
     int fd = -1, flags = 0;
@@ -51,19 +52,30 @@ std::string place(const string& name, int flags) {
 void make_parents(const std::string& path) {
     for (size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) mkdir(path.substr(0, at).c_str(), 0777);
 }
-bool lock(int fd, off_t byte, short type) {
+struct flock on(Mark mark, short type) {
     struct flock l{};
     l.l_type = type;
-    l.l_whence = 0;
-    l.l_start = byte;
+    l.l_start = mark;
     l.l_len = 1;
-    return fcntl(fd, F_OFD_SETLK, &l) == 0;
+    return l;
 }
-// Windows' share modes: whoever does not share reading keeps every other reader out, likewise for writing.
+bool marked(int fd, Mark mark) {  // by somebody else
+    struct flock l = on(mark, F_WRLCK);
+    return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+// Windows' share modes: whoever does not share reading keeps every other reader out, likewise for writing. A kill lets go.
 bool claim(int fd, int flags) {
     bool reads = flags & FILE_READ, writes = flags & FILE_WRITE, share_r = flags & FILE_SHARE_READ, share_w = flags & FILE_SHARE_WRITE;
-    if ((reads || !share_r) && !lock(fd, READS, share_r ? F_RDLCK : F_WRLCK)) return false;
-    return !(writes || !share_w) || lock(fd, WRITES, share_w ? F_RDLCK : F_WRLCK);
+    struct flock turn = on(OPENING, F_WRLCK);
+    fcntl(fd, F_OFD_SETLKW, &turn);
+    bool good = !((reads && marked(fd, NO_READERS)) || (writes && marked(fd, NO_WRITERS)) || (!share_r && marked(fd, READS)) || (!share_w && marked(fd, WRITES)));
+    for (auto [wanted, mark] : {std::pair{reads, READS}, {!share_r, NO_READERS}, {writes, WRITES}, {!share_w, NO_WRITERS}}) {
+        struct flock l = on(mark, F_RDLCK);
+        if (good && wanted) fcntl(fd, F_OFD_SETLK, &l);
+    }
+    turn.l_type = F_UNLCK;
+    fcntl(fd, F_OFD_SETLK, &turn);
+    return good;
 }
 Open* find(int handle) {
     auto it = open_files.find(handle);
@@ -131,7 +143,8 @@ int FileOpen(const string& name, int flags, short delimiter, uint codepage) {
     if (there && S_ISDIR(s.st_mode)) { fail(ERR_FILE_IS_DIRECTORY); return INVALID_HANDLE; }
     if (!there && !(flags & FILE_WRITE)) { fail(ERR_FILE_NOT_EXIST); return INVALID_HANDLE; }
     auto f = std::make_unique<Open>();
-    f->fd = open(path.c_str(), O_RDWR | O_CLOEXEC | (flags & FILE_WRITE ? O_CREAT : 0), 0666);  // for writing, or it could not be locked
+    f->fd = open(path.c_str(), O_RDWR | O_CLOEXEC | (flags & FILE_WRITE ? O_CREAT : 0), 0666);  // for writing, or OPENING cannot be locked
+    if (f->fd < 0 && !(flags & FILE_WRITE)) f->fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (f->fd < 0 || !claim(f->fd, flags)) {
         if (f->fd >= 0) close(f->fd);
         fail(ERR_CANNOT_OPEN_FILE);
