@@ -97,7 +97,7 @@ def _fates(more: tuple[str, ...]) -> list[str]:
     return ["--die", f"{DEATHS[Point(point)]}:{nth}", *more[2:]]
 
 
-@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal"])
+@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal", "TestLink"])
 def test_the_mql5_unit_tests_hold_on_the_golden_data(script: str, tmp_path: Path) -> None:
     ready = built(MQL5 / "Scripts" / "Tests" / f"{script}.mq5", tmp_path / script)
     shutil.copytree(ROOT / "contracts" / "golden", tmp_path / "MQL5" / "Files" / "golden")
