@@ -50,7 +50,7 @@ def compiler() -> str:
     return found
 
 
-def flags_for(*, san: bool, cov: bool, tls: bool) -> list[str]:
+def flags_for(*, san: bool, tls: bool) -> list[str]:
     flags = list(_COMMON)
     if san:
         flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
@@ -59,8 +59,6 @@ def flags_for(*, san: bool, cov: bool, tls: bool) -> list[str]:
         )  # the first is an MQL5 error of its own; the second slow
     else:
         flags.append("-ftrivial-auto-var-init=pattern")  # what was not initialised is not zero, as in the terminal
-    if cov:
-        flags += ["-DMQL_COVERAGE=1"]
     if tls:
         flags.append("-DMQL_TLS=1")
     return flags
@@ -119,7 +117,7 @@ def build(source: Path, target: Path, *, san: bool = False, cov: bool = False, i
             "no OpenSSL headers (Debian: libssl-dev): built without TLS, wss:// and https:// will not work",
             file=sys.stderr,
         )
-    flags = flags_for(san=san, cov=cov, tls=tls)
+    flags = flags_for(san=san, tls=tls)
     archive = build_shim(cxx, flags)
     target.parent.mkdir(parents=True, exist_ok=True)
     if cov:  # its counts go where its object file is: nothing to be shared
