@@ -5,12 +5,15 @@ link. Warnings are the compiler's own, in MQL5 line numbers.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIM = Path(__file__).resolve().parent / "shim"
 INCLUDE = ROOT / "mql5" / "Include"
 BUILD = ROOT / "mql5" / "build"
+_KEPT = 60
 _COMMON = ["-std=gnu++20", "-O1", "-g1", "-fsigned-char", "-fwrapv", "-fno-strict-aliasing", "-fnon-call-exceptions"]
 _WARNINGS = ["-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-narrowing", "-Wno-parentheses"]
 _NEVER_FROM_MQL5 = [
@@ -46,14 +50,15 @@ def compiler() -> str:
     return found
 
 
-def flags_for(*, san: bool, cov: bool, tls: bool) -> list[str]:
+def flags_for(*, san: bool, tls: bool) -> list[str]:
     flags = list(_COMMON)
     if san:
         flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+        flags.append(
+            "-fno-sanitize=integer-divide-by-zero,vptr"
+        )  # the first is an MQL5 error of its own; the second slow
     else:
         flags.append("-ftrivial-auto-var-init=pattern")  # what was not initialised is not zero, as in the terminal
-    if cov:
-        flags += ["-DMQL_COVERAGE=1"]
     if tls:
         flags.append("-DMQL_TLS=1")
     return flags
@@ -75,9 +80,13 @@ def build_shim(cxx: str, flags: list[str]) -> Path:
     for path in [*sources, *sorted(SHIM.glob("*.h"))]:
         key.update(path.read_bytes())
     archive = BUILD / f"shim-{key.hexdigest()[:16]}.a"
-    if archive.is_file():
-        return archive
-    BUILD.mkdir(parents=True, exist_ok=True)
+    with _alone(archive):
+        if not archive.is_file():
+            _compile_shim(cxx, flags, sources, archive)
+    return archive
+
+
+def _compile_shim(cxx: str, flags: list[str], sources: list[Path], archive: Path) -> None:
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         names = Path(folder) / "enum_names.cpp"
         names.write_text(shim_enums((SHIM / "words.h").read_text("utf-8")), "utf-8")
@@ -92,11 +101,11 @@ def build_shim(cxx: str, flags: list[str]) -> Path:
         ar = shutil.which("ar") or "ar"
         _run([ar, "rcs", str(fresh), *map(str, objects)])
         fresh.replace(archive)
-    return archive
 
 
 def build(source: Path, target: Path, *, san: bool = False, cov: bool = False, include: Path = INCLUDE) -> None:
-    """
+    """One program. The same text with the same shim is compiled once, and kept in ``mql5/build/programs``.
+
     :raises SourceError: the source step refuses it
     :raises BuildError: the compiler does, or there is none
     """
@@ -108,17 +117,48 @@ def build(source: Path, target: Path, *, san: bool = False, cov: bool = False, i
             "no OpenSSL headers (Debian: libssl-dev): built without TLS, wss:// and https:// will not work",
             file=sys.stderr,
         )
-    flags = flags_for(san=san, cov=cov, tls=tls)
+    flags = flags_for(san=san, tls=tls)
     archive = build_shim(cxx, flags)
     target.parent.mkdir(parents=True, exist_ok=True)
-    cpp = target.with_name(target.name + ".cpp")
-    cpp.write_text(unit.cpp, "utf-8")
-    extra = ["--coverage"] if cov else []
-    object_file = target.with_name(target.name + ".o")
-    _run([cxx, *flags, *extra, *_WARNINGS, *_NEVER_FROM_MQL5, f"-I{SHIM}", "-c", str(cpp), "-o", str(object_file)])
+    if cov:  # its counts go where its object file is: nothing to be shared
+        _compile(cxx, [*flags, "--coverage"], unit.cpp, archive, target, tls=tls)
+        return
+    key = hashlib.sha256(f"{archive.name}\0{unit.cpp}".encode()).hexdigest()[:24]
+    kept = BUILD / "programs" / key
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(kept):
+        if not kept.is_file():
+            with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+                fresh = Path(folder) / "program"
+                _compile(cxx, flags, unit.cpp, archive, fresh, tls=tls)
+                fresh.replace(kept)
+        target.unlink(missing_ok=True)  # it may be running: that one keeps its own
+        shutil.copy2(kept, target)
+    _forget_old(kept.parent)
+
+
+def _compile(cxx: str, flags: list[str], cpp: str, archive: Path, target: Path, *, tls: bool) -> None:
+    text, object_file = target.with_name(target.name + ".cpp"), target.with_name(target.name + ".o")
+    text.write_text(cpp, "utf-8")
+    _run([cxx, *flags, *_WARNINGS, *_NEVER_FROM_MQL5, f"-I{SHIM}", "-c", str(text), "-o", str(object_file)])
     whole = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"]
     libraries = ["-lssl", "-lcrypto"] if tls else []
-    _run([cxx, *flags, *extra, str(object_file), *whole, *libraries, "-pthread", "-o", str(target)])
+    _run([cxx, *flags, str(object_file), *whole, *libraries, "-pthread", "-o", str(target)])
+
+
+@contextlib.contextmanager
+def _alone(what: Path) -> Iterator[None]:
+    """One process at a time makes a file that several may want."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / f".{what.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_old(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # another process forgets, too
+        for path in sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)[:-_KEPT]:
+            path.unlink()
 
 
 def _run(command: list[str]) -> None:

@@ -80,3 +80,13 @@ def test_sources_of_metaeditor_are_read_as_utf16_and_lines_keep_their_numbers(
 
 def test_a_program_without_events_is_refused(runner: ModuleType, tmp_path: Path) -> None:
     assert "nothing would ever run" in refusal(runner, tmp_path, "int n;\n")
+
+
+def test_without_a_compiler_it_says_what_is_missing(
+    runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "p.mq5"
+    source.write_text("void OnStart(void) {}\n")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(runner.BuildError, match=r"no C\+\+ compiler: the runner needs g\+\+"):
+        runner.build(source, tmp_path / "p")

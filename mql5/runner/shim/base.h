@@ -36,6 +36,9 @@ inline constexpr null_t null{};
 std::u16string wide(const std::string& utf8);
 std::string narrow(const std::u16string& text);
 
+// memcpy that takes nothing from nowhere, too.
+inline void copy_bytes(void* to, const void* from, size_t n) { if (n) std::memcpy(to, from, n); }
+
 class string {
 public:
     string() = default;

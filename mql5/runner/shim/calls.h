@@ -274,7 +274,7 @@ template <class T> int64 FileLoad(const string& name, array<T>& a, int common = 
     std::string bytes;
     if (load_file(name, bytes, common) < 0) return -1;
     a.resize(int64(bytes.size() / sizeof(T)));
-    std::memcpy(static_cast<void*>(a.data()), bytes.data(), size_t(a.size()) * sizeof(T));
+    copy_bytes(a.data(), bytes.data(), size_t(a.size()) * sizeof(T));
     return a.size();
 }
 template <class T> bool FileSave(const string& name, const array<T>& a, int common = 0) { return save_file(name, a.data(), size_t(a.size()) * sizeof(T), common); }

@@ -130,7 +130,7 @@ bool from_base64(const Bytes& text, Bytes& out) {
 }
 int give(const Bytes& bytes, array<uchar>& result) {
     result.resize(int64(bytes.size()));
-    std::memcpy(result.data(), bytes.data(), bytes.size());
+    copy_bytes(result.data(), bytes.data(), bytes.size());
     return int(bytes.size());
 }
 

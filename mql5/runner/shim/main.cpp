@@ -15,9 +15,7 @@
 
 #include "terminal.h"
 
-#ifdef MQL_COVERAGE
-extern "C" void __gcov_dump();
-#endif
+extern "C" void __gcov_dump() __attribute__((weak));  // there where lines are counted
 
 namespace mql {
 
@@ -148,9 +146,7 @@ void leave(int code) {
     dump_panel();
     std::fflush(stdout);
     std::fflush(stderr);
-#ifdef MQL_COVERAGE
-    __gcov_dump();
-#endif
+    if (__gcov_dump) __gcov_dump();
     _exit(code);
 }
 

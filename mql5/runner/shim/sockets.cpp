@@ -49,7 +49,7 @@ int receive(Socket& s, array<uchar>& to, uint most, int timeout_ms) {
     int n = s.stream.receive(buffer.data(), buffer.size(), timeout_ms);
     if (n < 0) return n;
     if (!to.resize(n) || to.size() < n) { fail(ERR_INVALID_ARRAY); return -1; }
-    std::memcpy(to.data(), buffer.data(), size_t(n));
+    copy_bytes(to.data(), buffer.data(), size_t(n));
     return n;
 }
 
@@ -120,7 +120,7 @@ int SocketTlsRead(int handle, array<uchar>& to, uint most) {  // waits until all
     }
     if (done == 0) return broken();
     to.resize(int64(done));
-    std::memcpy(to.data(), all.data(), done);
+    copy_bytes(to.data(), all.data(), done);
     return int(done);
 }
 int SocketTlsReadAvailable(int handle, array<uchar>& to, uint most) {
@@ -253,7 +253,7 @@ int ask_bytes(const string& method, const string& url, const string& headers, in
     std::string body;
     int status = ask(method, url, headers, timeout_ms, std::string(reinterpret_cast<const char*>(data.data()), size_t(data.size())), body, result_headers);
     result.resize(int64(body.size()));
-    std::memcpy(result.data(), body.data(), body.size());
+    copy_bytes(result.data(), body.data(), body.size());
     return status;
 }
 

@@ -204,7 +204,7 @@ static int to_bytes(const string& s, array<T>& to, int start, int count, uint co
     else if (count < 0) bytes += '\0';
     int need = start + int(bytes.size());
     if (start < 0 || (need > to.size() && (to.is_fixed() || !to.resize(need)))) { runner::fail(ERR_ARRAY_RESIZE_ERROR); return 0; }
-    std::memcpy(to.data() + start, bytes.data(), bytes.size());
+    copy_bytes(to.data() + start, bytes.data(), bytes.size());
     return int(bytes.size());
 }
 template <class T>
