@@ -325,12 +325,17 @@ public:
          Tell(work, v);
      }
 
-   // The terminal said that something moved: what was answered and is not explained yet is looked at again now.
+   // The terminal said that something moved: a change or cancellation that was answered and is not explained yet is looked
+   // at again now. What trades is told by its deals.
    void              Hasten(const long now)
      {
       for(int i = 0; i < ArraySize(m_pursuits); i++)
-         if(!m_memory.works[m_pursuits[i].work].told && m_pursuits[i].retcode >= 0)
+        {
+         int work = m_pursuits[i].work;
+         bool trades = (m_memory.works[work].cmd.op == "OPEN" || IsExit(m_memory.works[work].cmd.op));
+         if(!trades && !m_memory.works[work].told && m_pursuits[i].retcode >= 0)
             m_pursuits[i].next = MathMin(m_pursuits[i].next, now);
+        }
      }
 
    // What a look brought: the end, a step on the way, or one of the two reads that prove absence (R7).

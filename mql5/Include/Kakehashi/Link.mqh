@@ -170,15 +170,21 @@ public:
 
    void              TakeView(const View &view, const long now, const long wall)
      {
-      Clocks(now, wall);
       acts.view = view;
-      m_synced.Read(view, now);
+      TakeRead(now, wall);
+     }
+
+   // The terminal was read into acts.view.
+   void              TakeRead(const long now, const long wall)
+     {
+      Clocks(now, wall);
+      m_synced.Read(acts.view, now);
       acts.viewed = now;
       acts.synced_since = m_synced.since;
-      if(view.connected)
+      if(acts.view.connected)
         {
-         if(m_mind.deal_hi == "" && m_mind.deals_since == 0 && view.broker_time > 0)
-            pen.Note(DealsNote("0", MathMax(1, view.broker_time - DAY_MS)));
+         if(m_mind.deal_hi == "" && m_mind.deals_since == 0 && acts.view.broker_time > 0)
+            pen.Note(DealsNote("0", MathMax(1, acts.view.broker_time - DAY_MS)));
          acts.TakeDeals(now);
         }
       Turn(now, wall);

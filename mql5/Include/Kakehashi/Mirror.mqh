@@ -163,6 +163,7 @@ private:
    string            m_orders;
    int               m_changes;
    bool              m_dealt;
+   long              m_revision; // of the view that was told last
 
 public:
    long              sseq;
@@ -185,6 +186,7 @@ public:
       m_orders = "";
       m_changes = 0;
       m_dealt = false;
+      m_revision = 0;
       sseq = 0;
       crc = 0;
       ocrc = 0;
@@ -224,8 +226,13 @@ public:
    // What changed since; empty: nothing. `collapsed`: so much that a SNAP has to tell it.
    string            Delta(const View &view, const long boot, bool &collapsed)
      {
+      collapsed = false;
+      if(view.revision != 0 && view.revision == m_revision)
+         return "";
       Compare(view);
       collapsed = (m_changes > DELTA_ROWS || ByteCount(m_rows) + ByteCount(m_orders) > ROWS_BYTES);
+      if(m_changes == 0)
+         m_revision = view.revision;
       if(m_changes == 0 || collapsed)
          return "";
       sseq++;
@@ -319,6 +326,7 @@ private:
       crc = PositionSum(view.positions);
       ocrc = OrderSum(view.orders);
       count = held;
+      m_revision = view.revision;
      }
   };
 

@@ -305,7 +305,8 @@ struct Permissions
 // One read of the terminal: positions, pending orders and account of the same moment, and the deals not told yet.
 struct View
   {
-   bool              there; // one was read
+   bool              there;    // one was read
+   long              revision; // another one: positions or orders changed, but for profit and swap; 0: nobody counts
    bool              connected;
    string            login;
    string            server;
@@ -326,6 +327,7 @@ struct View
       balance = "";
       equity = "";
       there = false;
+      revision = 0;
       connected = false;
       broker_time = 0;
       credit = "0";
