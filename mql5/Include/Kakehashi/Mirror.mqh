@@ -1,16 +1,17 @@
 //+------------------------------------------------------------------+
-//| Mirror.mqh: what the EA tells of the terminal's state: whether it |
-//| may be believed, SNAP, DELTA and the heartbeat's sums.             |
+//| Mirror.mqh: what the EA tells of the terminal's state: whether it|
+//| may be believed, SNAP, DELTA and the heartbeat's sums.           |
 //|                                                                  |
-//| State is lossy by design: nothing is queued. A DELTA is the        |
-//| difference between what was told last and what is there now       |
-//| (R11, R12, R13, R17).                                             |
+//| State is lossy by design: nothing is queued. A DELTA is the      |
+//| difference between what was told last and what is there now      |
+//| (R11, R12, R13, R17).                                            |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_MIRROR_MQH
 #define KAKEHASHI_MIRROR_MQH
 
 #include <Kakehashi/Crc32.mqh>
 #include <Kakehashi/Frames.mqh>
+#include <Kakehashi/Packer.mqh>
 
 #define CONNECTED_MS 5000
 #define READS_APART_MS 1000
@@ -18,8 +19,6 @@
 // More changes than these are told as a SNAP; rows of one part of it stay below 64 KiB, whatever the symbols are called.
 #define DELTA_ROWS 200
 #define PART_ROWS 100
-// What a frame may have in rows, with room for its head.
-#define ROWS_BYTES 60000
 
 // The places of rows in order of their tickets' numbers. Nearly sorted as terminals give them: insertion is quick.
 void ByTicket(const string &tickets[], int &order[])

@@ -1,10 +1,10 @@
 //+------------------------------------------------------------------+
-//| Shell.mqh: the link and the world around it: terminal, journal,   |
-//| connection, clocks, panel.                                        |
+//| Shell.mqh: the link and the world around it: terminal, journal,  |
+//| connection, clocks, panel.                                       |
 //|                                                                  |
-//| The link decides; the shell brings in what happened, one event     |
-//| after the other, and carries out what comes of each before the     |
-//| next. What a broker answers waits until then too.                  |
+//| The link decides; the shell brings in what happened, one event   |
+//| after the other, and carries out what comes of each before the   |
+//| next. What a broker answers waits until then too.                |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_SHELL_MQH
 #define KAKEHASHI_SHELL_MQH
