@@ -9,7 +9,7 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-link sim soak env-example lock clean
+.PHONY: help install demo test lint format bench bench-link sim soak ea env-example lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,13 @@ sim: $(STAMP) ## the deterministic simulation: SEEDS worlds from FIRST on, one J
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
 	$(BIN)/pytest -m soak --timeout 0
+
+# Needs g++ and Python only. SAN=1: with the sanitizers; COV=1: counts the lines that run; EA=file.mq5: another program.
+EA ?= mql5/Experts/Kakehashi/KakehashiEA.mq5
+EA_PROGRAM ?= mql5/build/$(if $(filter default undefined file,$(origin EA)),kakehashi-ea,$(basename $(notdir $(EA))))$(if $(SAN),-san)$(if $(COV),-cov)
+ea: ## compile the Expert Advisor for Linux: mql5/build/kakehashi-ea (SAN=1, COV=1, EA=file.mq5)
+	@$(PYTHON) mql5/runner/build.py $(EA) -o $(EA_PROGRAM) $(if $(SAN),--san) $(if $(COV),--cov)
+	@echo $(EA_PROGRAM)
 
 env-example: $(STAMP) ## write .env.example from the settings
 	$(BIN)/kakehashi config env-example > .env.example

@@ -21,10 +21,12 @@ from tests.link_peer import D, Peer, command, exit_of
 from tests.odd_time import run_hasty
 
 from kakehashi.domain import frames as f
+from kakehashi.domain import linkwords as w
 from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.terminal.accounts import login_number
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core import journal
+from kakehashi.terminal.core.words import Reason, Request, TradeAction
 from kakehashi.terminal.dying import Point
 
 PACE = 8.0
@@ -76,7 +78,7 @@ class Scene:
     """One account: its hub, its EA's process, and a hand on the market."""
 
     def __init__(self, books: Books, folder: Path, account: str, door: str) -> None:
-        self.books, self.account, self._folder, self._link = books, account, folder, door
+        self.books, self.account, self.folder, self._link = books, account, folder, door
         self.peer = Peer(login_number(account), SETTINGS)
         self.door = PollDoor(self.peer) if door == "poll" else WebSocketDoor(self.peer)
         self.broker = BrokerClient(books.socket)
@@ -97,7 +99,7 @@ class Scene:
             str(self.journal),
             *more,
         ]
-        with (self._folder / "ea.log").open("ab") as log:
+        with (self.folder / "ea.log").open("ab") as log:
             self.ea = subprocess.Popen(argv, stdout=log, stderr=log)
         return self.ea
 
@@ -117,12 +119,12 @@ class Scene:
 
     @property
     def log(self) -> str:
-        return (self._folder / "ea.log").read_text()
+        return (self.folder / "ea.log").read_text()
 
 
 @contextlib.asynccontextmanager
-async def a_scene(books: Books, folder: Path, account: str, door: str) -> AsyncIterator[Scene]:
-    scene = Scene(books, folder, account, door)
+async def a_scene(make: type[Scene], books: Books, folder: Path, account: str, door: str) -> AsyncIterator[Scene]:
+    scene = make(books, folder, account, door)
     time = asyncio.create_task(scene.peer.keep_time())
     try:
         async with scene.door.listening() as scene.url:
@@ -141,20 +143,26 @@ async def a_scene(books: Books, folder: Path, account: str, door: str) -> AsyncI
 Play = Callable[[Callable[[Scene], Awaitable[None]]], None]
 
 
+@pytest.fixture
+def make() -> type[Scene]:
+    """Whose EA it is: tests/native plays the same scenes with the one in MQL5."""
+    return Scene
+
+
 @pytest.fixture(params=["ws", "poll"])
-def play(request: pytest.FixtureRequest, books: Books, tmp_path: Path) -> Play:
+def play(request: pytest.FixtureRequest, make: type[Scene], books: Books, tmp_path: Path) -> Play:
     """Run a scene, on either transport."""
-    return _player(books, tmp_path, request.node.name, request.param)
+    return player(make, books, tmp_path, request.node.name, request.param)
 
 
 @pytest.fixture
-def play_poll(request: pytest.FixtureRequest, books: Books, tmp_path: Path) -> Play:
-    return _player(books, tmp_path, request.node.name, "poll")
+def play_poll(request: pytest.FixtureRequest, make: type[Scene], books: Books, tmp_path: Path) -> Play:
+    return player(make, books, tmp_path, request.node.name, "poll")
 
 
 @pytest.fixture
-def play_ws(request: pytest.FixtureRequest, books: Books, tmp_path: Path) -> Play:
-    return _player(books, tmp_path, request.node.name, "ws")
+def play_ws(request: pytest.FixtureRequest, make: type[Scene], books: Books, tmp_path: Path) -> Play:
+    return player(make, books, tmp_path, request.node.name, "ws")
 
 
 Kill = tuple[Point, int, str]
@@ -162,14 +170,14 @@ PlayAll = Callable[[list[Kill], Callable[[Scene, Point, int], Awaitable[None]]],
 
 
 @pytest.fixture
-def play_all(books: Books, tmp_path: Path) -> PlayAll:
+def play_all(make: type[Scene], books: Books, tmp_path: Path) -> PlayAll:
     """Run one scene for each kill, side by side."""
 
     async def one(kill: Kill, act: Callable[[Scene, Point, int], Awaitable[None]]) -> None:
         point, nth, door = kill
         folder = tmp_path / f"{point}-{nth}"
         folder.mkdir()
-        async with a_scene(books, folder, f"{point}-{nth}-{door}", door) as scene:
+        async with a_scene(make, books, folder, f"{point}-{nth}-{door}", door) as scene:
             await act(scene, point, nth)
 
     async def every(kills: list[Kill], act: Callable[[Scene, Point, int], Awaitable[None]]) -> None:
@@ -178,10 +186,10 @@ def play_all(books: Books, tmp_path: Path) -> PlayAll:
     return lambda kills, act: run_hasty(every(kills, act), PACE)
 
 
-def _player(books: Books, folder: Path, account: str, door: str) -> Play:
+def player(make: type[Scene], books: Books, folder: Path, account: str, door: str) -> Play:
     def play(act: Callable[[Scene], Awaitable[None]]) -> None:
         async def whole() -> None:
-            async with a_scene(books, folder, account, door) as scene:
+            async with a_scene(make, books, folder, account, door) as scene:
                 await act(scene)
 
         run_hasty(whole(), PACE)
@@ -301,7 +309,9 @@ def test_without_its_broker_a_terminal_is_not_believed_and_what_was_asked_then_i
     play_ws(act)
 
 
-def test_an_order_whose_answer_is_lost_is_found_at_the_broker_and_sent_once(books: Books, tmp_path: Path) -> None:
+def test_an_order_whose_answer_is_lost_is_found_at_the_broker_and_sent_once(
+    make: type[Scene], books: Books, tmp_path: Path
+) -> None:
     async def act(s: Scene) -> None:
         s.start()
         await s.peer.fresh(200)
@@ -310,7 +320,7 @@ def test_an_order_whose_answer_is_lost_is_found_at_the_broker_and_sent_once(book
         assert (await s.peer.ends(exit_of(2, opened.deals[0].position))).st == "FILLED"
         assert [d["entry"] for d in s.books.deals(s.account)] == ["IN", "OUT"]
 
-    _player(books, tmp_path, DEAF, "ws")(act)
+    player(make, books, tmp_path, DEAF, "ws")(act)
 
 
 def test_a_second_ea_on_the_same_journal_does_not_start(play_ws: Play) -> None:
@@ -324,6 +334,69 @@ def test_a_second_ea_on_the_same_journal_does_not_start(play_ws: Play) -> None:
         s.ea = first
 
     play_ws(act)
+
+
+def test_a_halt_cancels_what_rests_lets_exits_through_and_outlives_a_restart(play_ws: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        opened = await s.peer.ends(command(1))
+        s.peer.deliver(command(2, "PENDING", kind="LIMIT", price=D("1.05")))
+        await s.peer.until(lambda: s.peer.states["c-2"] == "PLACED")
+        s.peer.step(w.SetHalt, on=True)
+        assert await s.peer.ended("c-2") == "CANCELLED"
+        assert journal.read(s.journal.read_bytes()).control.halted
+        await s.ends()
+        s.start()
+        await s.peer.fresh(200)
+        s.peer.deliver(command(3))
+        assert (await s.peer.ends(exit_of(4, opened.deals[0].position))).st == "FILLED"
+        assert s.peer.states["c-3"] == "QUEUED"
+        s.peer.step(w.SetHalt, on=False)
+        assert await s.peer.ended("c-3") == "FILLED"
+        assert not journal.read(s.journal.read_bytes()).control.halted
+
+    play_ws(act)
+
+
+def test_what_a_person_trades_by_hand_is_told_and_shown(play: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        bought = await s.broker.order_send(
+            s.account,
+            Request(action=TradeAction.DEAL, symbol="EURUSD", volume=D("0.30"), reason=Reason.CLIENT),
+        )
+        told = await s.peer.until(lambda: next((e for e in s.peer.events if e.st == "DEAL"), None))
+        assert (told.id, told.deals[0].reason, told.deals[0].magic) == ("", "CLIENT", "0")
+        row = await s.peer.until(lambda: s.peer.link.mirror.positions.get(str(bought.order)))
+        assert (row.volume, row.side) == (D("0.30"), "B")
+
+    play(act)
+
+
+def test_an_ea_says_what_its_symbols_are_and_what_they_cost(play: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        specs = {row.symbol: row for fact in s.peer.facts if isinstance(fact, w.SymbolsTold) for row in fact.rows}
+        spec = specs["EURUSD"]
+        assert (spec.digits, spec.vol_min, spec.vol_max, spec.vol_step) == (5, D("0.01"), D(100), D("0.01"))
+        assert (spec.filling, spec.contract_size, spec.profit_currency) == ("FOK,IOC", D(100_000), "USD")
+        s.peer.step(w.Watch, symbols=("EURUSD", "NOSUCH"))
+        await s.price("1.20000")
+        quoted = [fact.rows for fact in s.peer.facts if isinstance(fact, w.Quoted)]
+        await s.peer.until(
+            lambda: any(
+                row[:2] == ("EURUSD", D("1.20000"))
+                for fact in s.peer.facts
+                if isinstance(fact, w.Quoted)
+                for row in fact.rows
+            )
+        )
+        assert all(row[0] == "EURUSD" for rows in quoted for row in rows)
+
+    play(act)
 
 
 async def killed_at(s: Scene, point: Point, nth: int, *, left: bool) -> None:
@@ -340,7 +413,7 @@ async def killed_at(s: Scene, point: Point, nth: int, *, left: bool) -> None:
     await s.dies()
     s.start()
     assert await s.peer.ended(wanted.id, 300) == ("FILLED" if left else "NOT_EXECUTED"), point
-    assert [d["volume"] for d in s.books.deals(s.account, wanted.seq)] == (["0.10"] if left else []), point
+    assert [D(d["volume"]) for d in s.books.deals(s.account, wanted.seq)] == ([D("0.10")] if left else []), point
     again = exit_of(9, target) if nth == 2 and not left else command(9)
     assert (await s.peer.ends(again, 100)).st == "FILLED", point
     assert {d["deal"] for d in s.books.deals(s.account)} == {int(ticket) for ticket in s.peer.deals}, point
@@ -359,7 +432,7 @@ def test_killed_after_an_order_left_it_is_found_and_not_repeated(play_all: PlayA
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("door", ["ws", "poll"])
-def test_killed_at_random_while_orders_stream_in(books: Books, tmp_path: Path, door: str) -> None:
+def test_killed_at_random_while_orders_stream_in(make: type[Scene], books: Books, tmp_path: Path, door: str) -> None:
     """``KK_SOAK_KILLS`` kills (20): every command ends, as the ledger says it did."""
     kills, seed = int(os.environ.get("KK_SOAK_KILLS", "20")), 7
     rng = random.Random(seed)
@@ -383,12 +456,12 @@ def test_killed_at_random_while_orders_stream_in(books: Books, tmp_path: Path, d
         s.start()
         await s.peer.until(lambda: not any(state in OPEN for state in s.peer.states.values()), 600)
         for name, state in s.peer.states.items():
-            volumes = [d["volume"] for d in s.books.deals(s.account, int(name[2:]))]
-            assert (name, volumes) == (name, ["0.10"] if state == "FILLED" else [])
+            volumes = [D(d["volume"]) for d in s.books.deals(s.account, int(name[2:]))]
+            assert (name, volumes) == (name, [D("0.10")] if state == "FILLED" else [])
         assert {d["deal"] for d in s.books.deals(s.account)} == {int(ticket) for ticket in s.peer.deals}
         print(door, len(s.peer.states), {x: [*s.peer.states.values()].count(x) for x in set(s.peer.states.values())})
 
-    _player(books, tmp_path, f"soak-{door}", door)(act)
+    player(make, books, tmp_path, f"soak-{door}", door)(act)
 
 
 OPEN = frozenset({"QUEUED", "SENT", "ACKED", "UNKNOWN", "PLACED", "PARTIAL"})

@@ -84,6 +84,10 @@ class BrokerClient:
     async def order_send(self, account: str, request: Request) -> Result:
         return await self._call("order_send", {"account": account, "request": request}, Result)
 
+    async def stop_out(self, account: str) -> list[Deal]:
+        """Close everything as the broker does when the margin is gone (test control)."""
+        return await self._call("stop_out", {"account": account}, list[Deal])
+
     async def set_price(self, symbol: str, bid: Decimal | None, ask: Decimal | None = None) -> None:
         """Pin a price (test control); ``bid`` None lets the symbol walk again."""
         await self._call("set_price", Pin(symbol=symbol, bid=bid, ask=ask), None)

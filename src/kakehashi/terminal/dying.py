@@ -68,6 +68,9 @@ class DyingFile:
     def cut(self, size: int) -> None:
         self._file.cut(size)
 
+    def replace(self, raw: bytes) -> None:
+        self._file.replace(raw)
+
 
 class _Kind(msgspec.Struct):
     k: str

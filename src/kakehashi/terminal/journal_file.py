@@ -21,15 +21,19 @@ class LockedFile:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._file: BinaryIO = path.open("a+b", buffering=0)
-        if not _lock(self._file):
-            self._file.close()
+        self._file = self._open(path)
+
+    def _open(self, path: Path) -> BinaryIO:
+        file: BinaryIO = path.open("a+b", buffering=0)
+        if not (_lock(file) and os.path.samestat(os.fstat(file.fileno()), path.stat())):
+            file.close()
             raise Rejected(
                 "JOURNAL_HELD",
                 f"{path} belongs to an EA that is running",
                 hint="one EA for each account: stop the other one, or give this one another account",
                 value=str(path),
             )
+        return file
 
     def read(self) -> bytes:
         """:raises Rejected: NOT_A_JOURNAL: lines begin with their number, others belong to something else"""
@@ -55,6 +59,28 @@ class LockedFile:
             copy.flush()
             os.fsync(copy.fileno())
         self._file.truncate(size)
+
+    def replace(self, raw: bytes) -> None:
+        """A copy takes the place: whatever happens, one of the two is there.
+
+        :raises OSError: the old one still is
+        :raises Rejected: JOURNAL_HELD: another EA was quicker
+        """
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        with fresh.open("xb") as copy:
+            copy.write(raw)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if sys.platform == "win32":  # an open file cannot be replaced there
+            self._file.close()
+            fresh.replace(self._path)
+            self._file = self._open(self._path)
+        else:
+            held = self._open(fresh)
+            fresh.replace(self._path)
+            self._file.close()
+            self._file = held
 
     def close(self) -> None:
         self._file.close()

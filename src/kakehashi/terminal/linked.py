@@ -16,6 +16,7 @@ import msgspec
 from kakehashi import __version__
 from kakehashi.domain.errors import KakehashiError, OutcomeUnknown, Rejected, Unavailable
 from kakehashi.domain.frames import DealRow, SymbolRow
+from kakehashi.domain.values import Millis
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core.link_words import Answered, Identity, Look, Quotes, Seen, Symbols, Trade, View
 from kakehashi.terminal.core.rows import deal_row, order_row, position_row
@@ -86,12 +87,12 @@ class BrokerTerminal:
         self._known = True
         return facts
 
-    async def view(self, after_deal: int) -> View:
+    async def view(self, after_deal: int, since: Millis) -> View:
         """Without its broker a terminal goes on showing what it had last."""
         try:
             if not self._known:
                 await self.login()
-            state = await self._reader.account_state(Read(account=self._login.account, after=after_deal))
+            state = await self._reader.account_state(Read(account=self._login.account, after=after_deal, since=since))
         except KakehashiError as e:
             if self._last.connected:
                 _log.warning("the broker is gone: %s", e)
@@ -188,6 +189,7 @@ def _symbol_row(s: SymbolFacts) -> SymbolRow:
         vol_max=s.vol_max,
         vol_step=s.vol_step,
         stops_level=s.stops_level,
+        filling=",".join(s.fillings),
         profit_currency=s.profit_currency,
         trade_mode="FULL",
     )

@@ -21,8 +21,10 @@ from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.requests import new_order
 from kakehashi.terminal.core.sessions import DAY_MS
-from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Position, Request, Symbol
+from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Request
+from kakehashi.terminal.facts import account_facts, position_facts, symbol_facts, terminal_symbol
 from kakehashi.terminal.ledger import Ledger
+from kakehashi.terminal.news import News
 from kakehashi.terminal.ticks import Pace, Recording
 from kakehashi.terminal.wire import (
     MAX_LINE,
@@ -32,6 +34,7 @@ from kakehashi.terminal.wire import (
     Evidence,
     Fault,
     Filter,
+    Follow,
     Liquidity,
     Login,
     Pin,
@@ -39,7 +42,7 @@ from kakehashi.terminal.wire import (
     QuoteFacts,
     Read,
     Reply,
-    SymbolFacts,
+    TerminalState,
     Traces,
 )
 
@@ -63,6 +66,7 @@ class TradeServer:
         self._now_ms = now_ms
         self._connections: set[asyncio.StreamWriter] = set()
         self._waiting: list[tuple[str, Order]] = []
+        self._news = News()
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(Call).decode
         self._methods: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -76,7 +80,12 @@ class TradeServer:
             "history_orders": lambda p: self._rows(p, lambda b: b.done, Filter.takes_order),
             "account_state": self._account_state,
             "evidence": self._evidence,
+            "terminal_symbols": lambda p: [
+                terminal_symbol(self._book(p), s) for s in self.broker.market.symbols.values()
+            ],
+            "follow": self._follow,
             "order_send": self._order_send,
+            "stop_out": self._stop_out,
             "set_price": self._set_price,
             "set_liquidity": self._set_liquidity,
             "stop": self._stop,
@@ -86,6 +95,7 @@ class TradeServer:
         at = self._now_ms()
         self.broker.tick(at)
         self.ledger.write(self.broker, at)
+        self._news.of_all()
 
     def hear(self, symbol: str, bid: Decimal, ask: Decimal, at: int) -> None:
         """A recorded tick, instead of :meth:`tick`.
@@ -94,6 +104,7 @@ class TradeServer:
         """
         self.broker.hear(symbol, bid, ask, at)
         self.ledger.write(self.broker, at)
+        self._news.of_all()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One terminal's connection, until it hangs up."""
@@ -104,7 +115,11 @@ class TradeServer:
                 account = self._trading(call)
                 if account:
                     await self._think(account, call)
+                else:
+                    await self._await_news(call)
                 answer = self._answer(call)
+                if account:
+                    self._news.of(account)
                 if account and self.broker.dice.loses_answer(account):
                     break
                 writer.write(answer)
@@ -158,10 +173,18 @@ class TradeServer:
             request = msgspec.convert(call.params.get("request"), Request, strict=False)
             waiting = (account, new_order(0, request, OrderState.STARTED, self._now_ms()))
             self._waiting.append(waiting)
+            self._news.of(account)
             try:
                 await asyncio.sleep(pause_s)
             finally:
                 self._waiting.remove(waiting)
+
+    async def _await_news(self, call: Call | Fault) -> None:
+        if isinstance(call, Fault) or call.method != "follow":
+            return
+        with contextlib.suppress(msgspec.ValidationError):  # its answer will say what is wrong with it
+            wanted = msgspec.convert(call.params, Follow, strict=False)
+            await self._news.beyond(wanted.account, wanted.turn, wanted.wait_ms / 1000)
 
     def _perform(self, call: Call) -> Any:
         method = self._methods.get(call.method)
@@ -217,7 +240,24 @@ class TradeServer:
             facts=account_facts(book),
             positions=[position_facts(book, p) for p in book.positions.values()],
             orders=list(book.orders.values()),
-            deals=newer if wanted.after else book.deals_since(at - DAY_MS),
+            deals=newer if wanted.after else book.deals_since(wanted.since or at - DAY_MS),
+        )
+
+    def _follow(self, params: dict[str, Any]) -> TerminalState:
+        book, wanted, market = self._book(params), msgspec.convert(params, Follow, strict=False), self.broker.market
+        suffix = book.spec.suffix
+        return TerminalState(
+            at=self._now_ms(),
+            turn=self._news.turn(book.spec.account),
+            facts=account_facts(book),
+            positions=[position_facts(book, p) for p in book.positions.values()],
+            orders=[*book.orders.values(), *(o for account, o in self._waiting if account == book.spec.account)],
+            deals=book.deals[wanted.deals :],
+            done=book.done[wanted.done :],
+            quotes=[QuoteFacts(symbol=n + suffix, bid=t.bid, ask=t.ask, at=t.at) for n, t in market.ticks.items()],
+            so_call=book.spec.so_call,
+            so_so=book.spec.so_so,
+            limit_orders=book.spec.limit_orders,
         )
 
     def _evidence(self, params: dict[str, Any]) -> Evidence:
@@ -233,6 +273,11 @@ class TradeServer:
         request = msgspec.convert(params.get("request"), Request, strict=False)
         return self.broker.order_send(str(params.get("account")), request, self._now_ms())
 
+    def _stop_out(self, params: dict[str, Any]) -> list[Deal]:
+        closed = self.broker.force_stop_out(str(params.get("account")), self._now_ms())
+        self._news.of_all()
+        return closed
+
     def _set_price(self, params: dict[str, Any]) -> None:
         pin, at = msgspec.convert(params, Pin, strict=False), self._now_ms()
         if pin.bid is None:
@@ -240,6 +285,7 @@ class TradeServer:
         else:
             self.broker.market.pin(pin.symbol, pin.bid, pin.ask, at)
             self.broker.act(at)
+        self._news.of_all()
 
     def _set_liquidity(self, params: dict[str, Any]) -> None:
         wanted = msgspec.convert(params, Liquidity, strict=False)
@@ -250,50 +296,6 @@ class TradeServer:
 
     def _stop(self, params: dict[str, Any]) -> None:
         self.stopping.set()
-
-
-def account_facts(book: Book) -> AccountFacts:
-    spec, equity, margin = book.spec, book.equity(), book.margin()
-    return AccountFacts(
-        account=spec.account,
-        login=spec.number,
-        server=spec.server,
-        trade_mode=spec.trade_mode,
-        margin_mode=spec.margin_mode,
-        currency=spec.currency,
-        leverage=spec.leverage,
-        balance=book.balance,
-        equity=equity,
-        profit=equity - book.balance,
-        margin=margin,
-        margin_free=equity - margin,
-        margin_level=(equity * 100 / margin).quantize(spec.cent) if margin > 0 else None,
-    )
-
-
-def position_facts(book: Book, p: Position) -> PositionFacts:
-    price = book.tick(p.symbol).exit(p.side)
-    return PositionFacts(**msgspec.structs.asdict(p), price_current=price, profit=book.floating(p))
-
-
-def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:
-    tick = book.market.ticks[spec.name]
-    rate = book.market.rate(spec.profit, book.spec.currency)
-    return SymbolFacts(
-        symbol=spec.name + book.spec.suffix,
-        digits=spec.digits,
-        point=spec.point,
-        tick_size=spec.point,
-        tick_value=round(spec.point * spec.contract_size * rate, 8),
-        contract_size=spec.contract_size,
-        vol_min=spec.vol_min,
-        vol_max=spec.vol_max,
-        vol_step=spec.vol_step,
-        stops_level=spec.stops_level,
-        profit_currency=spec.profit,
-        bid=tick.bid,
-        ask=tick.ask,
-    )
 
 
 async def serve_broker(

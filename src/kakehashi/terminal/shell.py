@@ -21,6 +21,7 @@ from kakehashi.domain.errors import KakehashiError, Malformed
 from kakehashi.domain.frames import encode, from_hub
 from kakehashi.domain.values import Millis
 from kakehashi.terminal.core import journal
+from kakehashi.terminal.core.journal import Memory
 from kakehashi.terminal.core.link import EaLink
 from kakehashi.terminal.core.link_words import (
     Answered,
@@ -60,10 +61,10 @@ _log = logging.getLogger(__name__)
 class Terminal(Protocol):
     """The account as its terminal shows it. Each call ends by itself, within a time that is its own affair."""
 
-    async def view(self, after_deal: int) -> View:
+    async def view(self, after_deal: int, since: Millis) -> View:
         """One read. Never raises: a terminal that has no broker shows itself as not connected.
 
-        :param after_deal: deals with a higher ticket; 0: those of the last day
+        :param after_deal: deals with a higher ticket; 0: those made since ``since``, broker time; 0 too: those of the last day
         """
         ...
 
@@ -118,6 +119,10 @@ class JournalFile(Protocol):
         """Take off what lies beyond ``size`` bytes, and keep a copy of it."""
         ...
 
+    def replace(self, raw: bytes) -> None:
+        """Let the file be this, all of it or none. :raises OSError: it is as it was"""
+        ...
+
 
 class Clock(Protocol):
     def now(self) -> Millis:
@@ -163,11 +168,7 @@ class EaShell:
     ) -> None:
         self._terminal, self._journal, self._connect = terminal, journal_file, connect
         self._clock, self._rng = clock, rng
-        raw = journal_file.read()
-        memory = journal.read(raw)
-        if memory.kept < len(raw):
-            journal_file.cut(memory.kept)
-        self.link = EaLink(memory, identity)
+        self.link = EaLink(_remember(journal_file, clock.wall()), identity)
         self._stop_asked = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._trades: dict[asyncio.Task[None], None] = {}
@@ -252,7 +253,8 @@ class EaShell:
     async def _read(self, *then: Input) -> None:
         """One view, and what it belongs to. One at a time: an older read must not follow a newer one."""
         async with self._reading:
-            view = await self._terminal.view(self.link.memory.deal_hi)
+            memory = self.link.memory
+            view = await self._terminal.view(memory.deal_hi, memory.deals_since)
             for event in (view, *then):
                 self._take(event)
 
@@ -346,6 +348,20 @@ class EaShell:
         self._over = True
         if self._line is not None:
             await _closed(self._line, "STOP")
+
+
+def _remember(file: JournalFile, wall: Millis) -> Memory:
+    """What the journal says; what lies beyond its last good line is cut off, one that is large is rewritten."""
+    raw = file.read()
+    memory = journal.read(raw)
+    if memory.kept < len(raw):
+        file.cut(memory.kept)
+    if memory.kept > journal.REWRITE_BYTES:
+        clean, raw = memory.clean, journal.rewritten(memory, wall)
+        file.replace(raw)
+        memory = journal.read(raw)
+        memory.clean = clean
+    return memory
 
 
 async def _closed(line: Line, reason: str) -> None:

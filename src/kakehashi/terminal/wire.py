@@ -4,11 +4,11 @@ Money, prices and volumes are text; tickets are integers.
 """
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from kakehashi.terminal.core.words import ZERO, Deal, MarginMode, Order, Position, Side
+from kakehashi.terminal.core.words import ZERO, Deal, Filling, MarginMode, Order, Position, Side
 
 MAX_LINE: Final = 16 * 1024 * 1024
 """Longest answer: a long deal history in one piece."""
@@ -77,9 +77,21 @@ class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
     vol_max: Decimal
     vol_step: Decimal
     stops_level: int
+    fillings: tuple[Filling, ...]
     profit_currency: str
     bid: Decimal
     ask: Decimal
+
+
+class TerminalSymbol(SymbolFacts, frozen=True, kw_only=True):
+    """A symbol as a terminal shows it: what a program on a chart can ask for beyond :class:`SymbolFacts`."""
+
+    base: str
+    freeze_level: int
+    volume_limit: Decimal
+    margin_hedged: Decimal
+    swap_long: Decimal
+    swap_short: Decimal
 
 
 class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,10 +158,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What an EA's turn asks for. :ivar after: deals with a higher ticket; 0 is those of the last day"""
+    """What an EA's turn asks for.
+
+    :ivar after: deals with a higher ticket; 0: those since ``since``, ms; 0 too: those of the last day
+    """
 
     account: str
     after: int = 0
+    since: int = 0
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +179,36 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[PositionFacts]
     orders: list[Order]
     deals: list[Deal]
+
+
+class Follow(msgspec.Struct, frozen=True, kw_only=True):
+    """A terminal's wait for news of its account: answered at once when there are any, else after ``wait_ms`` at the latest.
+
+    :ivar turn: of the last answer; -1 is none yet
+    :ivar deals: how many deals are known, ``done``: how many ended orders; what comes after them is told
+    """
+
+    account: str
+    turn: int = -1
+    deals: int = 0
+    done: int = 0
+    wait_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
+
+
+class TerminalState(AccountState, frozen=True, kw_only=True):
+    """What a terminal keeps of an account.
+
+    :ivar deals: those that were not known, likewise ``done``
+    :ivar orders: with those that the server is still at work on
+    :ivar so_call: margin level in per cent, likewise ``so_so``
+    """
+
+    turn: int
+    done: list[Order]
+    quotes: list[QuoteFacts]
+    so_call: Decimal
+    so_so: Decimal
+    limit_orders: int
 
 
 class Traces(msgspec.Struct, frozen=True, kw_only=True):

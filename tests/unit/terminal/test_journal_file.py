@@ -48,6 +48,17 @@ def test_what_is_cut_off_is_kept_beside_it(tmp_path: Path) -> None:
     assert (tmp_path / "a.journal.torn").read_bytes() == b"2 to\n"
 
 
+def test_a_replaced_file_is_held_as_the_old_one_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    file = LockedFile(path)
+    file.append(b"1 much\n")
+    file.replace(b"1 less\n")
+    file.append(b"2 more\n")
+    assert path.read_bytes() == b"1 less\n2 more\n"
+    with pytest.raises(Rejected, match="JOURNAL_HELD"):
+        LockedFile(path)
+
+
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ea.journal"
     path.write_bytes(b'{"id":"k-1","step":"INTENT"}\n')

@@ -153,6 +153,6 @@ def test_lines_of_another_journal_do_not_fit_however_whole_they_are() -> None:
     mine.command()
     other.command()
     grafted = b"".join(mine.raw.splitlines(True)[:2] + other.raw.splitlines(True)[2:])
-    assert journal.read(other.raw).line == 4
+    assert journal.read(other.raw).line == 5
     assert journal.read(grafted).line == 2
-    assert msgspec.json.decode(grafted.splitlines()[2].split(b" ", 3)[3])["k"] == "INTENT"
+    assert msgspec.json.decode(grafted.splitlines()[2].split(b" ", 3)[3])["k"] == "DEALS"

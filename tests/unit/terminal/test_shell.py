@@ -36,7 +36,7 @@ class Account:
         self.paper = paper
         self.written_at_call: list[list[str]] = []
 
-    async def view(self, after_deal: int) -> View:
+    async def view(self, after_deal: int, since: int) -> View:
         seen = View(
             connected=True,
             login="77",
@@ -44,7 +44,7 @@ class Account:
             broker_time=WALL,
             positions=tuple(position_row(p) for p in self.book.positions.values()),
             orders=tuple(order_row(o) for o in self.book.orders.values()),
-            deals=tuple(deal_row(d) for d in self.book.deals if d.ticket > after_deal),
+            deals=tuple(deal_row(d) for d in self.book.deals if d.ticket > after_deal and d.time >= since),
         )
         pause_s, self.slow_view_s = self.slow_view_s, 0.0
         await asyncio.sleep(pause_s)
@@ -93,6 +93,9 @@ class Paper:
 
     def cut(self, size: int) -> None:
         self.raw, self.torn = self.raw[:size], self.raw[size:]
+
+    def replace(self, raw: bytes) -> None:
+        self.raw = raw
 
     def kinds(self) -> list[str]:
         return [line.split(b'"')[3].decode() for line in self.raw.splitlines()]

@@ -3,16 +3,16 @@
 An exit is judged here, where the positions are: it goes out only against an open position that matches.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 import msgspec
 
-from kakehashi.domain.frames import Cmd, OrderRow, PositionRow
+from kakehashi.domain.frames import Cmd, OrderRow, PositionRow, SymbolRow
 from kakehashi.terminal.core.doubt import Verdict
 from kakehashi.terminal.core.link_words import View
-from kakehashi.terminal.core.words import ZERO, OrderType, Request, Side, TradeAction
+from kakehashi.terminal.core.words import ZERO, Filling, OrderType, Request, Side, TradeAction
 
 EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
 ENTRIES: Final = frozenset({"OPEN", "PENDING"})
@@ -46,22 +46,21 @@ def conflict(a: Cmd, b: Cmd, *, netting: bool) -> bool:
     return a.op in EXITS and b.op in EXITS and a.sym == b.sym and (netting or nameless)
 
 
-def decide(cmd: Cmd, view: View, *, halted: bool, specs: Iterable[str]) -> Decision:
-    """:param specs: symbols with a specification; none known yet is no reason to refuse"""
+def decide(cmd: Cmd, view: View, *, halted: bool, specs: Mapping[str, SymbolRow]) -> Decision:
+    """:param specs: of all symbols; none known yet is no reason to refuse"""
     if cmd.op in ENTRIES and halted:
         return _rejected("HALTED")
     if cmd.op in ENTRIES and not 0 < int(cmd.magic) < _MAGIC_END:
         return _rejected("BAD_MAGIC")
-    names = frozenset(specs)
-    if cmd.op in ENTRIES and names and cmd.sym not in names:
+    if cmd.op in ENTRIES and specs and cmd.sym not in specs:
         return _rejected("NO_SPEC")
     match cmd.op:
         case "OPEN":
-            return _open(cmd)
+            return _open(cmd, filling(specs.get(cmd.sym)))
         case "PENDING":
             return _pending(cmd)
         case "CLOSE" | "CLOSE_PARTIAL":
-            return _exit(cmd, view)
+            return _exit(cmd, view, specs)
         case "MODIFY":
             return _modify(cmd, view, halted=halted)
         case "CANCEL":
@@ -69,7 +68,13 @@ def decide(cmd: Cmd, view: View, *, halted: bool, specs: Iterable[str]) -> Decis
     return _rejected("BAD_OP")
 
 
-def _open(cmd: Cmd) -> Decision:
+def filling(spec: SymbolRow | None) -> Filling | None:
+    """How a market order asks to be filled: what there is, else all or nothing; None where the symbol says neither."""
+    told = spec.filling.split(",") if spec is not None else []
+    return next((mode for mode in (Filling.IOC, Filling.FOK) if mode.value in told), None)
+
+
+def _open(cmd: Cmd, mode: Filling | None) -> Decision:
     side = _side(cmd.side)
     if side is None or cmd.vol <= 0:
         return _rejected("BAD_COMMAND")
@@ -81,6 +86,7 @@ def _open(cmd: Cmd) -> Decision:
         price=cmd.price,
         sl=cmd.sl,
         tp=cmd.tp,
+        filling=mode,
         magic=int(cmd.magic),
         comment=cmd.id[:_COMMENT],
     )
@@ -108,7 +114,7 @@ def _pending(cmd: Cmd) -> Decision:
     return Plan(request=request, volume=cmd.vol)
 
 
-def _exit(cmd: Cmd, view: View) -> Decision:
+def _exit(cmd: Cmd, view: View, specs: Mapping[str, SymbolRow]) -> Decision:
     position = _meant(cmd, view)
     if position is None or (cmd.side and position.side != cmd.side[:1]) or position.symbol != cmd.sym:
         partial = cmd.op == "CLOSE_PARTIAL"
@@ -123,6 +129,7 @@ def _exit(cmd: Cmd, view: View) -> Decision:
         symbol=position.symbol,
         type=OrderType.SELL if position.side == "B" else OrderType.BUY,
         volume=volume,
+        filling=filling(specs.get(position.symbol)),
         position=int(position.ticket),
         magic=int(cmd.magic),
         comment=cmd.id[:_COMMENT],

@@ -17,6 +17,7 @@ from kakehashi.terminal.core.requests import close_by_server, fill_pending, perf
 from kakehashi.terminal.core.sessions import DAY_MS, weekday
 from kakehashi.terminal.core.words import (
     AccountSpec,
+    Deal,
     OrderState,
     OrderTime,
     Position,
@@ -179,6 +180,19 @@ class Broker:
                 return
             worst = min(trading, key=lambda p: (book.floating(p) + p.swap, p.ticket))
             close_by_server(book, worst, Reason.SO, f"so {equity}/{margin}", self.dice, at)
+
+    def force_stop_out(self, account: str, at: int) -> list[Deal]:
+        """Close all that trades now as if the margin had gone, the most losing position first (test control).
+
+        :raises ValueError: no such account
+        """
+        book = self.find(account)
+        if book is None:
+            raise ValueError(f"no account {account}: log in first")
+        trading = [p for p in book.positions.values() if self.market.is_open(book.symbol(p.symbol).name, at)]
+        worst_first = sorted(trading, key=lambda p: (book.floating(p) + p.swap, p.ticket))
+        comment = f"so {book.equity()}/{book.margin()}"
+        return [close_by_server(book, p, Reason.SO, comment, self.dice, at) for p in worst_first]
 
     def _charge_swaps(self, at: int) -> None:
         """At the server's midnight, once for each day that ended."""

@@ -9,12 +9,12 @@ There is one way to OrderSend, :meth:`Executions._send`: the line SENT is its fi
 Source: PROTOCOL R2, R3, R7, R9, R10, R17, R19, R21, R22.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
-from kakehashi.domain.frames import Ack, Cmd, DealRow, Err, Evt, FromEa, OrderRow, Query, QueryResult
+from kakehashi.domain.frames import Ack, Cmd, DealRow, Err, Evt, FromEa, OrderRow, Query, QueryResult, SymbolRow
 from kakehashi.domain.values import Millis
 from kakehashi.terminal.core import acts, doubt, journal
 from kakehashi.terminal.core.doubt import Absence, Verdict
@@ -31,9 +31,12 @@ from kakehashi.terminal.core.link_words import (
     Trade,
     View,
 )
-from kakehashi.terminal.core.words import MarginMode
+from kakehashi.terminal.core.rows import parts
+from kakehashi.terminal.core.words import ZERO, MarginMode
 
 OUTBOX_CAP: Final = 10_000
+DEALS_OF_FRAME: Final = 100
+"""Below 64 KiB, whatever the symbols are called."""
 SETTLE_MS: Final = 5_000
 """SENT without an answer for this long is looked for."""
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
@@ -102,7 +105,7 @@ class Executions:
         """When ``view`` was read."""
         self.synced_since: Millis | None = None
         self.lease_ms: Millis = 15_000
-        self.specs: tuple[str, ...] = ()
+        self.specs: Mapping[str, SymbolRow] = {}
 
     @property
     def in_flight(self) -> int:
@@ -126,6 +129,9 @@ class Executions:
         work = self._works.get(cmd.id)
         if work is not None and acts.content(work.cmd) != acts.content(cmd):
             self._pen.say(Err(code="SAME_ID", message=f"{cmd.id} is known with other content"))
+            return
+        if work is None and cmd.seq <= self._pen.memory.forgotten:
+            self._pen.say(Err(code="SAME_ID", message=f"{cmd.id} is older than what the journal remembers"))
             return
         if work is None:
             self._intend(cmd)
@@ -293,6 +299,7 @@ class Executions:
         """Result and outbox row in one line; :class:`EaLink` sends the outbox."""
         told, memory, command = work.told, self._pen.memory, work.cmd.id
         if told is None or verdict.final or (told.st, told.vol) != (verdict.st, verdict.volume):
+            own = self._tell_surplus(verdict.deals)
             evt = Evt(
                 n=memory.evt_hi + 1 if work.cmd.seq else 0,
                 id=command,
@@ -300,7 +307,7 @@ class Executions:
                 st=verdict.st,
                 retcode=verdict.retcode,
                 order=verdict.order,
-                deals=verdict.deals,
+                deals=own,
                 vol=verdict.volume,
                 price=verdict.price,
                 reason=verdict.reason,
@@ -310,6 +317,21 @@ class Executions:
             self._held.pop(command, None)
             self._unseen.pop(command, None)
             self._pursuits.pop(command, None)
+
+    def _tell_surplus(self, deals: tuple[DealRow, ...]) -> tuple[DealRow, ...]:
+        """What does not fit into the result's frame is told ahead of it, as deals; the rest is the result's own."""
+        surplus = max(0, len(deals) - DEALS_OF_FRAME)
+        memory = self._pen.memory
+        new = tuple(d for d in deals[:surplus] if int(d.ticket) > memory.deal_hi and int(d.ticket) not in memory.deals)
+        for part in parts(new, DEALS_OF_FRAME):
+            if part:
+                self._note_deals(part)
+        return deals[surplus:]
+
+    def _note_deals(self, deals: tuple[DealRow, ...]) -> None:
+        memory, volume = self._pen.memory, sum((d.volume for d in deals), ZERO)
+        evt = Evt(n=memory.evt_hi + 1, j=memory.line + 1, st="DEAL", order=deals[0].order, deals=deals, vol=volume)
+        self._pen.note(journal.Told(evt=evt, wall=self._wall))
 
     def deals(self, deals: Iterable[DealRow], now: Millis) -> None:
         """Each deal once, by its ticket; those of an unfinished command come with its result (R22)."""
@@ -344,9 +366,7 @@ class Executions:
         if owner is not None and told is not None and told.n and told.st == "NOT_EXECUTED":
             self._tell(owner, Verdict(st="FILLED", reason="LATE", order=deal.order, deals=(*told.deals, deal)))
             return
-        memory = self._pen.memory
-        evt = Evt(n=memory.evt_hi + 1, j=memory.line + 1, st="DEAL", order=deal.order, deals=(deal,), vol=deal.volume)
-        self._pen.note(journal.Told(evt=evt, wall=self._wall))
+        self._note_deals((deal,))
 
     # -- answering the hub's questions ---------------------------------------------------------------------------
 
@@ -378,15 +398,10 @@ class Executions:
         self._result(query, jst="", found=found, since=since)
 
     def _result(self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0) -> None:
+        """In frames that fit; only the last one counts as a read of history."""
+        *more, last = parts(found, DEALS_OF_FRAME)
+        base = QueryResult(id=query.id, position=query.position, magic=query.magic)
+        for part in more:
+            self._pen.say(msgspec.structs.replace(base, found=part))
         synced = self.synced_since is not None
-        self._pen.say(
-            QueryResult(
-                id=query.id,
-                position=query.position,
-                magic=query.magic,
-                jst=jst,
-                found=found,
-                synced=synced,
-                hist_from=since,
-            )
-        )
+        self._pen.say(msgspec.structs.replace(base, jst=jst, found=last, synced=synced, hist_from=since))

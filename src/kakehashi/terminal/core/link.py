@@ -41,6 +41,7 @@ from kakehashi.terminal.core import journal
 from kakehashi.terminal.core.executions import Executions, Pen
 from kakehashi.terminal.core.journal import Memory
 from kakehashi.terminal.core.link_words import (
+    DAY,
     Answered,
     Congested,
     Connected,
@@ -60,6 +61,7 @@ from kakehashi.terminal.core.link_words import (
     Watch,
 )
 from kakehashi.terminal.core.mirror import Mirror, Synced
+from kakehashi.terminal.core.rows import parts
 from kakehashi.terminal.core.words import ZERO
 
 HELLO_MS: Final = 5_000
@@ -71,6 +73,9 @@ SLEPT_MS: Final = 5_000
 """A gap after which the terminal's picture is as doubtful as after a start."""
 RETRY_MS: Final = (250, 5_000)
 EVENTS_IN_FLIGHT: Final = 100
+SYMBOLS_OF_FRAME: Final = 100
+"""Rows of one SYMS: below 64 KiB, whatever the symbols are called."""
+QUOTES_OF_FRAME: Final = 400
 _STAMPS_MS: Final = 120_000
 _NEW_INSTANCE: Final = frozenset({"JOURNAL_BACK", "INSTANCE_CLONED"})
 """REFUSE reasons that only another instance id answers (R2, R5)."""
@@ -168,11 +173,16 @@ class EaLink:
     def _market(self, event: Symbols | Quotes) -> None:
         if isinstance(event, Symbols):
             changed, self._symbols = self._symbols != event, event
-            self._executions.specs = tuple(r.symbol for r in event.rows)
+            self._executions.specs = {row.symbol: row for row in event.rows}
             if changed:
-                self._pen.say(Syms(rows=event.rows))
+                self._tell_symbols(event)
         elif not self._congested:
-            self._pen.say(Price(q=event.q))
+            for part in parts(event.q, QUOTES_OF_FRAME):
+                self._pen.say(Price(q=part))
+
+    def _tell_symbols(self, symbols: Symbols) -> None:
+        for part in parts(symbols.rows, SYMBOLS_OF_FRAME):
+            self._pen.say(Syms(rows=part))
 
     def _boot(self, fresh: str) -> None:
         """A boot number of its own; after anything but a clean stop a new instance too (R2)."""
@@ -241,6 +251,8 @@ class EaLink:
         if was_synced and self._synced.since is None:
             self._beat_at = None  # the hub calls the mirror fresh until it hears otherwise
         self._executions.viewed, self._executions.synced_since = now, self._synced.since
+        if view.connected and view.broker_time and not (self.memory.deal_hi or self.memory.deals_since):
+            self._pen.note(journal.DealsTold(ticket=0, since=max(1, view.broker_time - DAY)))
         if view.connected:
             self._executions.deals(view.deals, now)
 
@@ -297,7 +309,7 @@ class EaLink:
         self._acked(frame.evt_ack)
         self._beat_at, self._snap_asked = None, True
         if self._symbols is not None:
-            self._pen.say(Syms(rows=self._symbols.rows))
+            self._tell_symbols(self._symbols)
         if self.memory.control.symbols:
             self._pen.out.append(Watch(self.memory.control.symbols))
 
@@ -313,7 +325,8 @@ class EaLink:
         else:
             age = max(cmd.age_ms + (now - sent) - cmd.hn_ago_ms, cmd.age_ms)
             self._executions.take(cmd, born=now - age)
-            if (work := self.memory.works[cmd.id]).told is not None:  # told again, by the outbox's rules
+            work = self.memory.works.get(cmd.id)
+            if work is not None and work.told is not None:  # told again, by the outbox's rules
                 self._said.pop(work.told.n, None)
                 if work.told.n in self.memory.acked:
                     self._pen.say(work.told)

@@ -79,7 +79,8 @@ class Garbled(msgspec.Struct, frozen=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """One read of the terminal: positions, pending orders and account of the same moment.
 
-    :ivar deals: history beyond :attr:`Memory.deal_hi`, oldest first; where that is empty, of the last day
+    :ivar deals: history beyond :attr:`Memory.deal_hi`, oldest first; where that is empty, since
+        :attr:`Memory.deals_since`; where that is unknown too, of the last day
     """
 
     connected: bool

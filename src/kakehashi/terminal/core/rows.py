@@ -1,9 +1,19 @@
 """The trade server's rows as the link tells them: tickets and magic as text, sides as one letter."""
 
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import TypeVar
 
 from kakehashi.domain.frames import DealRow, OrderRow, PositionRow
 from kakehashi.terminal.core.words import ZERO, Deal, Order, Position
+
+T = TypeVar("T")
+
+
+def parts(rows: tuple[T, ...], most: int) -> Iterator[tuple[T, ...]]:
+    """The rows in frames that hold at most so many; no rows are one empty part."""
+    for start in range(0, len(rows) or 1, most):
+        yield rows[start : start + most]
 
 
 def position_row(p: Position, profit: Decimal = ZERO) -> PositionRow:

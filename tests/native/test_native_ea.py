@@ -1,0 +1,107 @@
+"""The scenes of the Python EA with the one in MQL5 in its place, compiled by the runner; and its MQL5 unit tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.integration import test_linked_ea as yardstick
+from tests.integration.test_linked_ea import (  # noqa: F401 (what is played, and its fixtures)
+    Scene,
+    books,
+    play,
+    play_all,
+    play_poll,
+    play_ws,
+    test_a_cut_connection_and_a_frame_that_is_none_disturb_nothing,
+    test_a_halt_cancels_what_rests_lets_exits_through_and_outlives_a_restart,
+    test_a_planned_stop_keeps_the_instance_and_tells_what_happened_meanwhile,
+    test_a_second_ea_on_the_same_journal_does_not_start,
+    test_a_stop_out_is_told_with_its_reason,
+    test_after_a_poll_that_failed_everything_is_said_again_in_a_new_session,
+    test_an_ea_says_what_its_symbols_are_and_what_they_cost,
+    test_an_order_whose_answer_is_lost_is_found_at_the_broker_and_sent_once,
+    test_every_kind_of_order_is_carried_out_and_told,
+    test_killed_after_an_order_left_it_is_found_and_not_repeated,
+    test_killed_at_random_while_orders_stream_in,
+    test_killed_before_an_order_left_it_is_known_to_be_absent_and_the_next_one_goes,
+    test_what_a_person_trades_by_hand_is_told_and_shown,
+    test_without_its_broker_a_terminal_is_not_believed_and_what_was_asked_then_is_done_later,
+)
+from tests.link_doors import TOKEN
+
+from kakehashi.terminal.accounts import login_number
+from kakehashi.terminal.dying import Point
+
+pytestmark = pytest.mark.timeout(300)  # compiling takes a while on a busy machine
+ROOT = Path(__file__).parents[2]
+MQL5 = ROOT / "mql5"
+TRANSPORTS = {"ws": "1", "poll": "2"}
+DEATHS = {
+    Point.BEFORE_INTENT: 'before:"k":"INTENT"',
+    Point.AFTER_INTENT: 'after:"k":"INTENT"',
+    Point.AFTER_SENT: 'after:"k":"SENT"',
+    Point.IN_ORDER_SEND: "send:",
+    Point.AFTER_RESULT: 'before:"k":"TOLD"',
+    Point.AFTER_OUTBOX: 'after:"k":"TOLD"',
+}
+
+
+def built(source: Path, target: Path) -> Path:
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        pytest.skip("no C++ compiler (g++): the MQL5 sources are neither built nor run")
+    command = [sys.executable, str(MQL5 / "runner" / "build.py"), str(source), "-o", str(target)]
+    done = subprocess.run(
+        [*command, *(["--san"] if os.environ.get("KK_NATIVE_SAN") else [])], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(MQL5 / "Experts" / "Kakehashi" / "KakehashiEA.mq5", tmp_path_factory.mktemp("ea") / "kakehashi-ea")
+
+
+@pytest.fixture
+def make(program: Path) -> type[Scene]:
+    class NativeScene(Scene):
+        def __init__(self, books: yardstick.Books, folder: Path, account: str, door: str) -> None:  # noqa: F811
+            super().__init__(books, folder, account, door)
+            files = folder / "data" / "Common" / "Files" / "Kakehashi"
+            self.journal = files / f"Kakehashi-Demo-{login_number(account)}.journal"
+
+        def start(self, *more: str) -> "subprocess.Popen[bytes]":
+            argv = [str(program), "--account", self.account, "--broker", self.books.socket]
+            argv += ["--data", str(self.folder / "data"), "--pace", str(yardstick.PACE), *_fates(more)]
+            for name, value in (
+                ("HubUrl", f"{self.url}/ea/v1"),
+                ("Token", TOKEN),
+                ("Transport", TRANSPORTS[self._link]),
+            ):
+                argv += ["--set", f"{name}={value}"]
+            with (self.folder / "ea.log").open("ab") as log:
+                self.ea = subprocess.Popen(argv, stdout=log, stderr=log)
+            return self.ea
+
+    return NativeScene
+
+
+def _fates(more: tuple[str, ...]) -> list[str]:
+    """The Python EA's ways to die, in the runner's words."""
+    if more[:1] != ("--die-at",):
+        return [*more]
+    point, nth = more[1].split(":")
+    return ["--die", f"{DEATHS[Point(point)]}:{nth}", *more[2:]]
+
+
+@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal", "TestLink"])
+def test_the_mql5_unit_tests_hold_on_the_golden_data(script: str, tmp_path: Path) -> None:
+    ready = built(MQL5 / "Scripts" / "Tests" / f"{script}.mq5", tmp_path / script)
+    shutil.copytree(ROOT / "contracts" / "golden", tmp_path / "MQL5" / "Files" / "golden")
+    ran = subprocess.run([ready, "--data", str(tmp_path)], check=False, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[-1].endswith("checks hold"), ran.stdout
+    assert "not checked" not in ran.stdout
