@@ -10,6 +10,7 @@ from typing import Final
 from kakehashi.domain.codes import CODES
 
 sys.path.insert(0, str(Path(__file__).parent))  # also when it is loaded as a module
+import ea_inputs
 import ea_link
 
 ROOT: Final = Path(__file__).parents[1]
@@ -58,7 +59,11 @@ def pages() -> dict[Path, str]:
     """Every generated page, by where it lives."""
     codes = {DOCS / lang / "reason-codes.md": reason_codes(lang) for lang in _HEADS}
     links = {path: ea_link.filled(path.read_text("utf-8"), lang) for lang, path in _links()}
-    return codes | links | {ROOT / "contracts" / "asyncapi.yaml": ea_link.asyncapi()}
+    inputs = {
+        path: ea_inputs.filled(path.read_text("utf-8"), lang)
+        for lang, path in ((lang, DOCS / lang / "install-ea.md") for lang in _HEADS)
+    }
+    return codes | links | inputs | {ROOT / "contracts" / "asyncapi.yaml": ea_link.asyncapi()}
 
 
 def _links() -> list[tuple[str, Path]]:

@@ -21,10 +21,12 @@ from tests.link_peer import D, Peer, command, exit_of
 from tests.odd_time import run_hasty
 
 from kakehashi.domain import frames as f
+from kakehashi.domain import linkwords as w
 from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.terminal.accounts import login_number
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core import journal
+from kakehashi.terminal.core.words import Reason, Request, TradeAction
 from kakehashi.terminal.dying import Point
 
 PACE = 8.0
@@ -332,6 +334,69 @@ def test_a_second_ea_on_the_same_journal_does_not_start(play_ws: Play) -> None:
         s.ea = first
 
     play_ws(act)
+
+
+def test_a_halt_cancels_what_rests_lets_exits_through_and_outlives_a_restart(play_ws: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        opened = await s.peer.ends(command(1))
+        s.peer.deliver(command(2, "PENDING", kind="LIMIT", price=D("1.05")))
+        await s.peer.until(lambda: s.peer.states["c-2"] == "PLACED")
+        s.peer.step(w.SetHalt, on=True)
+        assert await s.peer.ended("c-2") == "CANCELLED"
+        assert journal.read(s.journal.read_bytes()).control.halted
+        await s.ends()
+        s.start()
+        await s.peer.fresh(200)
+        s.peer.deliver(command(3))
+        assert (await s.peer.ends(exit_of(4, opened.deals[0].position))).st == "FILLED"
+        assert s.peer.states["c-3"] == "QUEUED"
+        s.peer.step(w.SetHalt, on=False)
+        assert await s.peer.ended("c-3") == "FILLED"
+        assert not journal.read(s.journal.read_bytes()).control.halted
+
+    play_ws(act)
+
+
+def test_what_a_person_trades_by_hand_is_told_and_shown(play: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        bought = await s.broker.order_send(
+            s.account,
+            Request(action=TradeAction.DEAL, symbol="EURUSD", volume=D("0.30"), reason=Reason.CLIENT),
+        )
+        told = await s.peer.until(lambda: next((e for e in s.peer.events if e.st == "DEAL"), None))
+        assert (told.id, told.deals[0].reason, told.deals[0].magic) == ("", "CLIENT", "0")
+        row = await s.peer.until(lambda: s.peer.link.mirror.positions.get(str(bought.order)))
+        assert (row.volume, row.side) == (D("0.30"), "B")
+
+    play(act)
+
+
+def test_an_ea_says_what_its_symbols_are_and_what_they_cost(play: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        specs = {row.symbol: row for fact in s.peer.facts if isinstance(fact, w.SymbolsTold) for row in fact.rows}
+        spec = specs["EURUSD"]
+        assert (spec.digits, spec.vol_min, spec.vol_max, spec.vol_step) == (5, D("0.01"), D(100), D("0.01"))
+        assert (spec.filling, spec.contract_size, spec.profit_currency) == ("FOK,IOC", D(100_000), "USD")
+        s.peer.step(w.Watch, symbols=("EURUSD", "NOSUCH"))
+        await s.price("1.20000")
+        quoted = [fact.rows for fact in s.peer.facts if isinstance(fact, w.Quoted)]
+        await s.peer.until(
+            lambda: any(
+                row[:2] == ("EURUSD", D("1.20000"))
+                for fact in s.peer.facts
+                if isinstance(fact, w.Quoted)
+                for row in fact.rows
+            )
+        )
+        assert all(row[0] == "EURUSD" for rows in quoted for row in rows)
+
+    play(act)
 
 
 async def killed_at(s: Scene, point: Point, nth: int, *, left: bool) -> None:

@@ -16,15 +16,18 @@ from tests.integration.test_linked_ea import (  # noqa: F401 (what is played, an
     play_poll,
     play_ws,
     test_a_cut_connection_and_a_frame_that_is_none_disturb_nothing,
+    test_a_halt_cancels_what_rests_lets_exits_through_and_outlives_a_restart,
     test_a_planned_stop_keeps_the_instance_and_tells_what_happened_meanwhile,
     test_a_second_ea_on_the_same_journal_does_not_start,
     test_a_stop_out_is_told_with_its_reason,
     test_after_a_poll_that_failed_everything_is_said_again_in_a_new_session,
+    test_an_ea_says_what_its_symbols_are_and_what_they_cost,
     test_an_order_whose_answer_is_lost_is_found_at_the_broker_and_sent_once,
     test_every_kind_of_order_is_carried_out_and_told,
     test_killed_after_an_order_left_it_is_found_and_not_repeated,
     test_killed_at_random_while_orders_stream_in,
     test_killed_before_an_order_left_it_is_known_to_be_absent_and_the_next_one_goes,
+    test_what_a_person_trades_by_hand_is_told_and_shown,
     test_without_its_broker_a_terminal_is_not_believed_and_what_was_asked_then_is_done_later,
 )
 from tests.link_doors import TOKEN
@@ -32,6 +35,7 @@ from tests.link_doors import TOKEN
 from kakehashi.terminal.accounts import login_number
 from kakehashi.terminal.dying import Point
 
+pytestmark = pytest.mark.timeout(300)  # compiling takes a while on a busy machine
 ROOT = Path(__file__).parents[2]
 MQL5 = ROOT / "mql5"
 TRANSPORTS = {"ws": "1", "poll": "2"}
@@ -64,7 +68,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make(program: Path) -> type[Scene]:
     class NativeScene(Scene):
-        def __init__(self, books: yardstick.Books, folder: Path, account: str, door: str) -> None:
+        def __init__(self, books: yardstick.Books, folder: Path, account: str, door: str) -> None:  # noqa: F811
             super().__init__(books, folder, account, door)
             files = folder / "data" / "Common" / "Files" / "Kakehashi"
             self.journal = files / f"Kakehashi-Demo-{login_number(account)}.journal"
@@ -93,7 +97,7 @@ def _fates(more: tuple[str, ...]) -> list[str]:
     return ["--die", f"{DEATHS[Point(point)]}:{nth}", *more[2:]]
 
 
-@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal"])
+@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal", "TestLink"])
 def test_the_mql5_unit_tests_hold_on_the_golden_data(script: str, tmp_path: Path) -> None:
     ready = built(MQL5 / "Scripts" / "Tests" / f"{script}.mq5", tmp_path / script)
     shutil.copytree(ROOT / "contracts" / "golden", tmp_path / "MQL5" / "Files" / "golden")

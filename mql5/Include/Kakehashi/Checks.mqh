@@ -57,6 +57,8 @@ public:
       m_max_spread = 0;
      }
 
+   virtual          ~CChecks(void) {}
+
    void              Home(const string account, const string server, const int max_spread)
      {
       m_account = account;
@@ -65,7 +67,7 @@ public:
      }
 
    // Why the plan must not be sent, empty: it may be. `retcode`: what a trade server answers to it, -1: nothing.
-   string            Refuse(const Plan &plan, long &retcode) const
+   virtual string    Refuse(const Plan &plan, long &retcode) const
      {
       retcode = -1;
       bool home = (IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN)) == m_account

@@ -213,7 +213,10 @@ class Links:
                 case w.Quoted():
                     said["quotes"] = {s: Quote(bid=bid, ask=ask, at=at) for s, bid, ask, _ in fact.rows if bid > 0}
                 case w.SymbolsTold():
-                    said["instruments"] = tuple(i for r in fact.rows if (i := instrument(r)) is not None)
+                    told = (
+                        i for r in fact.rows if (i := instrument(r)) is not None
+                    )  # many symbols come in many frames
+                    said["instruments"] = (*said.get("instruments", ()), *told)
                 case w.Balanced():
                     credit = fact.credit
                     said |= {"balance": fact.balance, "equity": fact.equity}

@@ -1,0 +1,430 @@
+// The link's rules, on a clock and a terminal that the test moves: nothing is sent anywhere.
+#include <Kakehashi/Link.mqh>
+#include "Check.mqh"
+
+#define HUB_EP 5
+const long BROKER = 1790000000000;
+
+// Lets everything through: there is no terminal here.
+class CNoChecks : public CChecks
+  {
+public:
+   virtual string    Refuse(const Plan &plan, long &retcode) const
+     {
+      retcode = -1;
+      return "";
+     }
+  };
+
+// One EA: a link, its journal, and the time.
+class CDesk
+  {
+public:
+   CJournal          journal;
+   CNoChecks         checks_of;
+   CLink             link;
+   View              shown;
+   string            said[]; // frames since Clear
+   int               sent;   // trades since Clear
+   long              now;
+
+   string            Open(const string name)
+     {
+      string why = journal.Open("Test", name, 1);
+      Identity who;
+      who.account = "77";
+      who.server = "Demo";
+      link.Init(who, "", GetPointer(journal), GetPointer(journal.memory), GetPointer(checks_of));
+      shown.there = true;
+      shown.connected = true;
+      shown.login = "77";
+      shown.server = "Demo";
+      shown.broker_time = BROKER;
+      now = 1000000;
+      sent = 0;
+      link.TakeStart("i-" + IntegerToString(journal.memory.line), now, now);
+      return why;
+     }
+
+   void              Collect(void)
+     {
+      for(int i = 0; i < ArraySize(link.pen.frames); i++)
+        {
+         int count = ArraySize(said);
+         ArrayResize(said, count + 1);
+         said[count] = link.pen.frames[i];
+        }
+      ArrayResize(link.pen.frames, 0);
+      sent += ArraySize(link.acts.trades);
+      ArrayResize(link.acts.trades, 0);
+     }
+
+   void              Clear(void)
+     {
+      ArrayResize(said, 0);
+      sent = 0;
+     }
+
+   // How many of what was said hold this text.
+   int               Said(const string part) const
+     {
+      int count = 0;
+      for(int i = 0; i < ArraySize(said); i++)
+         if(StringFind(said[i], part) >= 0)
+            count++;
+      return count;
+     }
+
+   void              Hear(const string text)
+     {
+      CJson json;
+      FromHub frame;
+      Same("the test's own frame", ReadFrame(json, text, frame), "");
+      link.TakeFrame(frame, now, now);
+      Collect();
+     }
+
+   // Time passes in turns of 250 ms, each with a read of the terminal; the hub answers heartbeats.
+   void              Wait(const int ms, const bool answering)
+     {
+      for(int passed = 0; passed < ms; passed += 250)
+        {
+         now += 250;
+         link.TakeTime(now, now);
+         link.TakeView(shown, now, now);
+         Collect();
+         if(answering)
+            Answer();
+        }
+     }
+
+   void              Answer(void)
+     {
+      for(int i = ArraySize(said) - 1; i >= 0; i--)
+         if(StringFind(said[i], "{\"t\":\"HB\"") == 0)
+           {
+            int at = StringFind(said[i], "\"n\":") + 4;
+            Hear("{\"t\":\"HBA\",\"n\":" + IntegerToString(StringToInteger(StringSubstr(said[i], at))) + ",\"ep\":" + IntegerToString(HUB_EP) + "}");
+            return;
+           }
+     }
+
+   void              Connect(const int ep)
+     {
+      link.TakeConnected("c-" + IntegerToString(journal.memory.line), now, now);
+      Collect();
+      Hear("{\"t\":\"WELCOME\",\"ep\":" + IntegerToString(ep) + ",\"lease_ms\":15000,\"hb_ms\":5000,\"stale_ms\":6500,\"dead_ms\":12000}");
+     }
+
+   void              Ready(const string name)
+     {
+      Same(name + " opens", Open(name), "");
+      Connect(HUB_EP);
+      Answer();
+      Wait(7000, true);
+      Clear();
+     }
+
+   void              Order(const int number, const string more)
+     {
+      string id = IntegerToString(number);
+      Hear("{\"t\":\"CMD\",\"id\":\"c-" + id + "\",\"seq\":" + id + ",\"op\":\"OPEN\",\"sym\":\"EURUSD\",\"side\":\"B\",\"vol\":\"0.10\",\"magic\":\""
+           + IntegerToString(((long)4660 << 48) | number) + "\",\"ep\":" + IntegerToString(HUB_EP) + ",\"ttl_ms\":600000" + more + "}");
+     }
+
+   void              See(Seen &seen)
+     {
+      int last = ArraySize(link.acts.looks) - 1;
+      Check("a look was asked for", last >= 0);
+      if(last < 0)
+         return;
+      seen.id = link.acts.looks[last].id;
+      seen.n = link.acts.looks[last].n;
+      ArrayResize(link.acts.looks, 0);
+      link.TakeSeen(seen, now, now);
+      Collect();
+     }
+  };
+
+void Fresh(const string name)
+  {
+   FileDelete("Kakehashi\\Test-" + name + ".journal", FILE_COMMON);
+  }
+
+DealRow DealOf(const int number, const string volume)
+  {
+   DealRow row;
+   row.ticket = IntegerToString(5000 + number);
+   row.order = IntegerToString(3000 + number);
+   row.position = row.order;
+   row.symbol = "EURUSD";
+   row.side = "B";
+   row.entry = "IN";
+   row.volume = volume;
+   row.price = "1.10000";
+   row.time = BROKER;
+   row.reason = "EXPERT";
+   row.magic = IntegerToString(((long)4660 << 48) | number);
+   return row;
+  }
+
+void Lives(void)
+  {
+   Fresh("lives");
+   CDesk d;
+   d.Ready("lives");
+   d.Order(1, "");
+   Check("it is taken and sent", d.Said("\"ACK\"") == 1 && d.sent == 1);
+   d.Order(1, "");
+   Check("again: acknowledged, not sent", d.Said("\"ACK\"") == 2 && d.sent == 1);
+   d.Order(1, ",\"sl\":\"1.0\"");
+   Check("other content: refused", d.Said("SAME_ID") == 1 && d.sent == 1);
+   Answered answer;
+   answer.id = "c-1";
+   answer.retcode = 10009;
+   answer.order = "3001";
+   AddDeal(answer.deals, DealOf(1, "0.10"));
+   d.link.TakeAnswered(answer, d.now, d.now);
+   d.Collect();
+   Check("its end is told", d.Said("\"st\":\"FILLED\",\"retcode\":10009") == 1);
+   d.Wait(2250, true);
+   Check("and again until it is acked", d.Said("\"st\":\"FILLED\"") == 2);
+   d.Hear("{\"t\":\"EVTA\",\"n\":1}");
+   d.Clear();
+   d.Wait(2250, true);
+   Check("then no more", d.Said("\"EVT\"") == 0);
+   d.Hear("{\"t\":\"RESEND\",\"from\":1}");
+   Check("but on request", d.Said("\"st\":\"FILLED\"") == 1);
+   d.Clear();
+   d.Hear("{\"t\":\"QUERY\",\"id\":\"c-1\",\"magic\":\"1\"}");
+   Check("the journal knows it", d.Said("\"jst\":\"FILLED\"") == 1);
+   d.Hear("{\"t\":\"TEST\",\"id\":\"a\"}");
+   Check("it is there", d.Said("\"re\":true") == 1);
+  }
+
+void Refusals(void)
+  {
+   Fresh("refusals");
+   CDesk d;
+   d.Ready("refusals");
+   d.Order(1, ",\"age_ms\":700000");
+   Check("too old", d.Said("\"st\":\"EXPIRED\"") == 1 && d.Said("\"reason\":\"TTL\"") == 1);
+   d.Order(2, ",\"hn\":999");
+   Check("an age that cannot be told", d.Said("STAMP") == 1);
+   d.Hear("{\"t\":\"HALT\",\"gen\":1}");
+   d.Order(3, "");
+   Check("halted", d.Said("HALTED") == 1 && d.sent == 0);
+   d.Hear("{\"t\":\"RESUME\",\"gen\":1}");
+   d.Order(4, "");
+   Check("an equal gen changes nothing", d.Said("HALTED") == 2);
+   d.Hear("{\"t\":\"RESUME\",\"gen\":2}");
+   d.Order(6, "");
+   Check("resumed", d.sent == 1);
+   d.Hear("{\"t\":\"CMD\",\"id\":\"x\",\"seq\":9,\"op\":\"CLOSE\",\"sym\":\"EURUSD\",\"side\":\"B\",\"magic\":\"9\",\"ep\":5,\"ttl_ms\":0,\"target\":\"1\"}");
+   Check("nothing to close", d.Said("ALREADY_FLAT") == 1);
+   d.Hear("{\"t\":\"CMD\",\"id\":\"y\",\"seq\":8,\"op\":\"MODIFY\",\"sym\":\"EURUSD\",\"magic\":\"9\",\"ep\":5,\"ttl_ms\":0,\"target\":\"1\"}");
+   Check("an older one on that target", d.Said("SUPERSEDED") == 1);
+   d.Hear("{\"t\":\"CMD\",\"id\":\"z\",\"seq\":10,\"op\":\"OPEN\",\"sym\":\"EURUSD\",\"magic\":\"10\",\"ep\":4,\"ttl_ms\":0}");
+   Check("another epoch", d.Said("\"EPOCH\"") == 1);
+  }
+
+void Exits(void)
+  {
+   Fresh("exits");
+   CDesk d;
+   ArrayResize(d.shown.positions, 1);
+   d.shown.positions[0].ticket = "1001";
+   d.shown.positions[0].ident = "1001";
+   d.shown.positions[0].symbol = "EURUSD";
+   d.shown.positions[0].side = "B";
+   d.shown.positions[0].volume = "0.10";
+   d.shown.positions[0].open = "1.08000";
+   d.shown.positions[0].sl = "1.07000";
+   d.Ready("exits");
+   string head = "{\"t\":\"CMD\",\"sym\":\"EURUSD\",\"magic\":\"9\",\"ep\":5,\"ttl_ms\":0,\"target\":\"1001\",";
+   d.Hear(head + "\"id\":\"a\",\"seq\":1,\"op\":\"CLOSE_PARTIAL\",\"vol\":\"0.05\",\"expect_vol\":\"0.20\"}");
+   Check("another volume than expected", d.Said("PRECOND") == 1 && d.sent == 0);
+   d.Hear(head + "\"id\":\"b\",\"seq\":2,\"op\":\"MODIFY\",\"sl\":\"1.070\",\"tp\":\"0\"}");
+   Check("nothing to change", d.Said("NO_CHANGES") == 1);
+   d.Hear("{\"t\":\"HALT\",\"gen\":1}");
+   d.Hear(head + "\"id\":\"c\",\"seq\":3,\"op\":\"MODIFY\",\"sl\":\"1.06\",\"tp\":\"0\"}");
+   Check("halted: no looser stop", d.Said("HALTED") == 1 && d.sent == 0);
+   d.Hear(head + "\"id\":\"d\",\"seq\":4,\"op\":\"MODIFY\",\"sl\":\"1.075\",\"tp\":\"0\"}");
+   Check("a tighter one goes", d.sent == 1);
+   d.Hear(head + "\"id\":\"e\",\"seq\":5,\"op\":\"CLOSE\",\"expect_vol\":\"0.10\"}");
+   Check("one at a time per target", d.sent == 1);
+   d.Wait(5250, true);
+   d.shown.positions[0].sl = "1.07500";
+   d.link.TakeView(d.shown, d.now, d.now);
+   Seen seen;
+   d.See(seen);
+   Check("the levels tell that it was done", d.Said("\"id\":\"d\",\"j\":14,\"st\":\"DONE\"") == 1);
+   d.Wait(250, true);
+   Check("then the next one goes", d.sent == 2);
+  }
+
+void Clocks(void)
+  {
+   Fresh("clocks");
+   CDesk d;
+   d.Ready("clocks");
+   d.now += 1500;
+   d.Order(1, "");
+   Check("after a pause nothing starts", d.sent == 0 && d.Said("\"ACK\"") == 1);
+   d.Answer();
+   Check("before an answer to a heartbeat of after it", d.sent == 1);
+   d.Wait(12000, false);
+   Same("a silent hub is left", d.link.drop, "DEAD");
+   d.link.drop = "";
+   d.link.TakeDisconnected(d.now, d.now);
+   d.Wait(4000, false);
+   Check("its lease ends", !d.link.MayStart());
+   d.Clear();
+   d.Connect(4);
+   Same("a hub of an older epoch is left", d.link.drop, "EPOCH_BACK");
+   d.Connect(HUB_EP);
+   d.Hear("{\"t\":\"REFUSE\",\"reason\":\"JOURNAL_BACK\",\"retry_ms\":0}");
+   string before = d.journal.memory.instance;
+   d.link.TakeConnected("another", d.now, d.now);
+   Same("a new instance is taken", d.journal.memory.instance, "another");
+   Same("that names the one before", d.journal.memory.prev, before);
+  }
+
+void Doubts(void)
+  {
+   Fresh("doubts");
+   CDesk d;
+   d.Ready("doubts");
+   d.Order(1, "");
+   Answered answer;
+   answer.id = "c-1";
+   answer.retcode = 10012;
+   d.link.TakeAnswered(answer, d.now, d.now);
+   d.Collect();
+   Seen none;
+   int told = 0;
+   for(int i = 0; i < 40 && told == 0; i++)
+     {
+      d.Wait(5000, true);
+      if(ArraySize(d.link.acts.looks) > 0)
+         d.See(none);
+      told = d.Said("NOT_EXECUTED");
+     }
+   Check("absence is proof", told == 1 && d.sent == 1);
+   Check("after 180 s and two reads", d.now >= 1007000 + 180000 + 5000 && d.now < 1007000 + 200000);
+   ArrayResize(d.shown.deals, 1);
+   d.shown.deals[0] = DealOf(1, "0.10");
+   d.link.TakeView(d.shown, d.now, d.now);
+   d.Collect();
+   Check("a deal corrects it", d.Said("\"reason\":\"LATE\"") == 1);
+   d.Clear();
+   d.Order(2, "");
+   Answered fatal;
+   fatal.id = "c-2";
+   fatal.retcode = 10019;
+   d.link.TakeAnswered(fatal, d.now, d.now);
+   d.Collect();
+   Check("a refusal is one", d.Said("\"st\":\"REJECTED\",\"retcode\":10019") == 1);
+   d.Order(3, "");
+   d.Wait(5250, true);
+   Seen many;
+   ArrayResize(many.ended, 1);
+   many.ended[0].ticket = "3003";
+   many.ended[0].state = "FILLED";
+   many.ended[0].volume_initial = "2.50"; // of 0.10 commanded: more than enough
+   many.ended[0].magic = IntegerToString(((long)4660 << 48) | 3);
+   ArrayResize(many.deals, 250);
+   for(int i = 0; i < 250; i++)
+     {
+      many.deals[i] = DealOf(3, "0.01");
+      many.deals[i].ticket = IntegerToString(7000 + i);
+     }
+   d.Clear();
+   d.See(many);
+   Check("more deals than a frame holds go ahead", d.Said("\"st\":\"DEAL\"") == 2 && d.Said("\"st\":\"FILLED\"") == 1);
+   Check("their sum is told", d.Said("\"vol\":\"2.50\"") == 1);
+   bool fits = true;
+   for(int i = 0; i < ArraySize(d.said); i++)
+      fits = fits && ByteCount(d.said[i]) <= MAX_FRAME;
+   Check("no frame is too large", fits);
+  }
+
+void State(void)
+  {
+   Fresh("state");
+   CDesk d;
+   d.Open("state");
+   d.Connect(HUB_EP);
+   d.Wait(2000, true);
+   Check("at first it is not synced", d.Said("\"synced\":true") == 0 && d.Said("\"SNAP\"") >= 1);
+   d.Wait(5000, true);
+   Check("then it is", d.Said("\"SNAP\",\"v\":1,\"boot\":1,\"sseq\":2") == 1 && d.Said("\"synced\":true") > 0);
+   d.Clear();
+   ArrayResize(d.shown.positions, 250);
+   for(int i = 0; i < 250; i++)
+     {
+      d.shown.positions[i].ticket = IntegerToString(1000 + i);
+      d.shown.positions[i].symbol = "EURUSD";
+      d.shown.positions[i].side = "B";
+      d.shown.positions[i].volume = "0.01";
+      d.shown.positions[i].open = "1.1";
+     }
+   d.Wait(250, true);
+   Check("many changes are a SNAP in parts", d.Said("\"of\":3") == 3 && d.Said("\"DELTA\"") == 0);
+   d.Clear();
+   d.shown.positions[7].sl = "1.05";
+   ArrayResize(d.shown.positions, 249);
+   d.Wait(250, true);
+   Check("few are a DELTA", d.Said("\"DELTA\"") == 1 && d.Said("\"ticket\":\"1249\",\"row\":null") == 1);
+   SymbolRow rows[];
+   ArrayResize(rows, 1000);
+   for(int i = 0; i < 1000; i++)
+      rows[i].symbol = "A_NAME_AS_LONG_AS_SOME_BROKERS_" + IntegerToString(i);
+   d.Clear();
+   d.link.TakeSymbols(rows, d.now, d.now);
+   d.Collect();
+   bool fits = true;
+   for(int i = 0; i < ArraySize(d.said); i++)
+      fits = fits && ByteCount(d.said[i]) <= MAX_FRAME;
+   Check("a thousand symbols fit", fits && d.Said("\"SYMS\"") > 3);
+   d.Order(1, "");
+   Check("a symbol without a specification", d.Said("NO_SPEC") == 1);
+   d.shown.login = "78";
+   d.Wait(250, true);
+   Check("another account is not believed", !d.link.Synced());
+  }
+
+void Restarts(void)
+  {
+   Fresh("restarts");
+   CDesk first;
+   first.Ready("restarts");
+   first.Order(1, "");
+   first.link.TakeStopping(first.now, first.now);
+   first.Collect();
+   Check("it says goodbye", first.Said("\"BYE\"") == 1);
+   string instance = first.journal.memory.instance;
+   first.journal.Close();
+   CDesk second;
+   second.Ready("restarts");
+   Same("a clean stop keeps the instance", second.journal.memory.instance, instance);
+   SameLong("and counts its starts", second.journal.memory.boot, 2);
+   second.Order(1, "");
+   Check("what was sent is not sent again", second.sent == 0 && second.Said("\"ACK\"") == 1);
+   second.journal.Close();
+   CDesk third;
+   third.Open("restarts");
+   Check("a crash does not", third.journal.memory.instance != instance && third.journal.memory.prev == instance);
+  }
+
+void OnStart(void)
+  {
+   Lives();
+   Refusals();
+   Exits();
+   Clocks();
+   Doubts();
+   State();
+   Restarts();
+   Done();
+  }
