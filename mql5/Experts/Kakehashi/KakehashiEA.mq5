@@ -1,7 +1,7 @@
 //+------------------------------------------------------------------+
-//| KakehashiEA.mq5: carries out the hub's commands on this account   |
-//| and tells what happens on it. Events only; what they mean stands   |
-//| in Include/Kakehashi. Reference of the inputs: install-ea.md.      |
+//| KakehashiEA.mq5: carries out the hub's commands on this account  |
+//| and tells what happens on it. Events only; what they mean stands |
+//| in Include/Kakehashi. Reference of the inputs: install-ea.md.    |
 //+------------------------------------------------------------------+
 #property copyright "kakehashi"
 #property version   "1.00"

@@ -1,9 +1,9 @@
 //+------------------------------------------------------------------+
 //| Acts.mqh: what a command means on this account now: one trade    |
-//| request, or the reason why there is none (R10, R18, R21).         |
+//| request, or the reason why there is none (R10, R18, R21).        |
 //|                                                                  |
-//| An exit is judged here, where the positions are: it goes out only |
-//| against an open position that matches.                            |
+//| An exit is judged here, where the positions are: it goes out only|
+//| against an open position that matches.                           |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_ACTS_MQH
 #define KAKEHASHI_ACTS_MQH

@@ -1,7 +1,7 @@
 //+------------------------------------------------------------------+
-//| Checks.mqh: the last look before OrderSend: the right account,    |
-//| the permissions, the symbol's rules. What would fail is answered  |
-//| with a reason and the code that a trade server gives for it.      |
+//| Checks.mqh: the last look before OrderSend: the right account,   |
+//| the permissions, the symbol's rules. What would fail is answered |
+//| with a reason and the code that a trade server gives for it.     |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_CHECKS_MQH
 #define KAKEHASHI_CHECKS_MQH

@@ -1,9 +1,9 @@
 //+------------------------------------------------------------------+
 //| Doubt.mqh: what became of a command that was sent: the answer's  |
-//| class, the terminal's evidence, and when absence is proof (R7).    |
+//| class, the terminal's evidence, and when absence is proof (R7).  |
 //|                                                                  |
-//| Nothing here acts. A verdict follows from what was seen; without   |
-//| enough of it there is none yet.                                   |
+//| Nothing here acts. A verdict follows from what was seen; without |
+//| enough of it there is none yet.                                  |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_DOUBT_MQH
 #define KAKEHASHI_DOUBT_MQH

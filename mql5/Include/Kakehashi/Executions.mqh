@@ -1,135 +1,19 @@
 //+------------------------------------------------------------------+
-//| Executions.mqh: the commands' life in the EA: taken, started      |
-//| once, pursued until their end is known.                           |
+//| Executions.mqh: the commands' life in the EA: taken, started     |
+//| once, pursued until their end is known.                          |
 //|                                                                  |
-//| CMD -> INTENT -> (held: no lease, not synced, target busy)         |
-//|     -> SENT -> answer or evidence -> result                       |
-//|     -> EXPIRED, REJECTED, NOT_EXECUTED, DONE: nothing was sent     |
+//| CMD -> INTENT -> (held: no lease, not synced, target busy)       |
+//|     -> SENT -> answer or evidence -> result                      |
+//|     -> EXPIRED, REJECTED, NOT_EXECUTED, DONE: nothing was sent   |
 //|                                                                  |
-//| There is one way to OrderSend, Begin: the line SENT is its first   |
-//| act, and no command has two (R2, R3, R7, R9, R10, R17, R19, R22).  |
+//| There is one way to OrderSend, Begin: the line SENT is its first |
+//| act, and no command has two (R2, R3, R7, R9, R10, R17, R19, R22).|
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_EXECUTIONS_MQH
 #define KAKEHASHI_EXECUTIONS_MQH
 
 #include <Kakehashi/Checks.mqh>
-#include <Kakehashi/Doubt.mqh>
-#include <Kakehashi/Journal.mqh>
-
-#define OUTBOX_CAP 10000
-// SENT without an answer for this long is looked for.
-#define SETTLE_MS 5000
-#define LOOK_SOON_MS 1000
-#define ANSWER_SOON_MS 100
-#define LOOK_LATER_MS 5000
-#define LOOK_WORKING_MS 30000
-// Deals of one frame: below 64 KiB, whatever the symbols are called.
-#define FRAME_DEALS 100
-// How far back is read for a command that the journal does not know: nobody here can say when it was sent.
-const long UNKNOWN_MS = 2592000000;
-
-// What comes out, in order; and the only hand that writes the journal.
-class CPen
-  {
-private:
-   CJournal         *m_book;
-
-public:
-   bool              up; // the hub has welcomed us: nothing is said before
-   string            frames[];
-
-                     CPen(void)
-     {
-      m_book = NULL;
-      up = false;
-     }
-
-   void              Take(CJournal *book) { m_book = book; }
-
-   void              Note(const string body) { m_book.Append(body); }
-
-   void              Say(const string frame)
-     {
-      if(!up)
-         return;
-      int count = ArraySize(frames);
-      ArrayResize(frames, count + 1, 64);
-      frames[count] = frame;
-     }
-  };
-
-// A trade to be sent, once.
-struct Trade
-  {
-   string            id;
-   Plan              plan;
-
-                     Trade(void)
-     {
-      id = "";
-     }
-  };
-
-// A command not started yet. `born`: monotonic ms at which it was zero old (R9).
-struct Held
-  {
-   int               work;
-   long              seq;
-   long              ep;
-   long              born;
-
-                     Held(void)
-     {
-      work = 0;
-      seq = 0;
-      ep = 0;
-      born = 0;
-     }
-  };
-
-// A command that was sent, and what is known on the way to its end.
-struct Pursuit
-  {
-   int               work;
-   long              since;
-   long              next;
-   Absence           absence;
-   long              retcode;
-   string            order;
-   long              asked; // when the look that is out began; NEVER
-   long              n;
-   string            row;   // the order as it stood at the last look
-
-                     Pursuit(void)
-     {
-      work = 0;
-      since = 0;
-      next = 0;
-      retcode = -1;
-      order = "";
-      asked = NEVER;
-      n = 0;
-      row = "";
-     }
-  };
-
-struct OpenQuery
-  {
-   string            look;
-   string            id;
-   string            position;
-   string            magic;
-   long              since;
-
-                     OpenQuery(void)
-     {
-      look = "";
-      id = "";
-      position = "";
-      magic = "";
-      since = 0;
-     }
-  };
+#include <Kakehashi/Pen.mqh>
 
 class CExecutions
   {
@@ -325,12 +209,17 @@ public:
          Tell(work, v);
      }
 
-   // The terminal said that something moved: what was answered and is not explained yet is looked at again now.
+   // The terminal said that something moved: a change or cancellation that was answered and is not explained yet is looked
+   // at again now. What trades is told by its deals.
    void              Hasten(const long now)
      {
       for(int i = 0; i < ArraySize(m_pursuits); i++)
-         if(!m_memory.works[m_pursuits[i].work].told && m_pursuits[i].retcode >= 0)
+        {
+         int work = m_pursuits[i].work;
+         bool trades = (m_memory.works[work].cmd.op == "OPEN" || IsExit(m_memory.works[work].cmd.op));
+         if(!trades && !m_memory.works[work].told && m_pursuits[i].retcode >= 0)
             m_pursuits[i].next = MathMin(m_pursuits[i].next, now);
+        }
      }
 
    // What a look brought: the end, a step on the way, or one of the two reads that prove absence (R7).

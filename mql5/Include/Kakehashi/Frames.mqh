@@ -1,14 +1,27 @@
 //+------------------------------------------------------------------+
 //| Frames.mqh: the frames of klink/1, written and read.             |
 //|                                                                  |
-//| What the EA says is written with all fields in the order of the   |
-//| contract; what the hub says is read into FromHub, or refused.     |
+//| What the EA says is written with all fields in the order of the  |
+//| contract; what the hub says is read into FromHub, or refused.    |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_FRAMES_MQH
 #define KAKEHASHI_FRAMES_MQH
 
+#include <Kakehashi/Deals.mqh>
 #include <Kakehashi/Json.mqh>
-#include <Kakehashi/Words.mqh>
+
+string TextList(const string &texts[])
+  {
+   string list = "";
+   for(int i = 0; i < ArraySize(texts); i++)
+      list = list + ((i > 0) ? "," : "") + CJson::Quoted(texts[i]);
+   return "[" + list + "]";
+  }
+
+string BoolText(const bool value)
+  {
+   return value ? "true" : "false";
+  }
 
 string Pair(const string key, const string text)
   {

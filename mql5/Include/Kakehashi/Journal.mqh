@@ -1,13 +1,13 @@
 //+------------------------------------------------------------------+
 //| Journal.mqh: the lines on disk, and the chain that proves them.  |
 //|                                                                  |
-//| A line is `number length crc body`: `length` the body's bytes,    |
-//| `crc` the CRC32 of `previous number length body`, so a line that   |
-//| is torn, missing, changed or put back from elsewhere breaks the   |
-//| chain (R2). One file for each server and login, in the folder      |
-//| that all terminals of the machine share, opened without sharing   |
-//| for the EA's whole life. FileFlush is no fsync: after a start      |
-//| without CLEAN the EA takes a new instance id.                      |
+//| A line is `number length crc body`: `length` the body's bytes,   |
+//| `crc` the CRC32 of `previous number length body`, so a line that |
+//| is torn, missing, changed or put back from elsewhere breaks the  |
+//| chain (R2). One file for each server and login, in the folder    |
+//| that all terminals of the machine share, opened without sharing  |
+//| for the EA's whole life. FileFlush is no fsync: after a start    |
+//| without CLEAN the EA takes a new instance id.                    |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_JOURNAL_MQH
 #define KAKEHASHI_JOURNAL_MQH

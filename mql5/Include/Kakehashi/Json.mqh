@@ -3,7 +3,7 @@
 //| the few words needed to write one.                               |
 //|                                                                  |
 //| A document is a flat list of nodes; a node is its number, -1 is  |
-//| "not there". What is wrong with a text is a reason code, the same |
+//| "not there". What is wrong with a text is a reason code, the same|
 //| as the hub gives.                                                |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_JSON_MQH
@@ -490,18 +490,5 @@ private:
         }
      }
   };
-
-string TextList(const string &texts[])
-  {
-   string list = "";
-   for(int i = 0; i < ArraySize(texts); i++)
-      list = list + ((i > 0) ? "," : "") + CJson::Quoted(texts[i]);
-   return "[" + list + "]";
-  }
-
-string BoolText(const bool value)
-  {
-   return value ? "true" : "false";
-  }
 
 #endif

@@ -1,5 +1,5 @@
 //+------------------------------------------------------------------+
-//| Line.mqh: one connection to the hub, on either transport.         |
+//| Line.mqh: one connection to the hub, on either transport.        |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_LINE_MQH
 #define KAKEHASHI_LINE_MQH

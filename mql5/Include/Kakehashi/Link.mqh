@@ -1,21 +1,23 @@
 //+------------------------------------------------------------------+
-//| Link.mqh: the session with the hub: connection, identity, lease,  |
-//| clocks, heartbeat, outbox (R4, R5, R9, R20, R21).                  |
+//| Link.mqh: the session with the hub: connection, identity, lease, |
+//| clocks, heartbeat, outbox (R4, R5, R9, R20, R21).                |
 //|                                                                  |
-//| What happened is brought in by the Take... methods, each with the  |
-//| monotonic and the wall clock; what is to be done about it comes    |
-//| out in `pen.frames`, `acts.trades`, `acts.looks` and `drop`, and    |
-//| is carried out before the next event is brought in. Notes are on   |
-//| disk by then.                                                     |
+//| What happened is brought in by the Take... methods, each with the|
+//| monotonic and the wall clock; what is to be done about it comes  |
+//| out in `pen.frames`, `acts.trades`, `acts.looks` and `drop`, and |
+//| is carried out before the next event is brought in. Notes are on |
+//| disk by then.                                                    |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_LINK_MQH
 #define KAKEHASHI_LINK_MQH
 
 #include <Kakehashi/Executions.mqh>
+#include <Kakehashi/Hello.mqh>
 #include <Kakehashi/Mirror.mqh>
+#include <Kakehashi/Outbox.mqh>
+#include <Kakehashi/Packer.mqh>
 
 #define HELLO_MS 5000
-#define RESEND_MS 2000
 #define AFTER_CHANGE_MS 500
 #define GAP_MS 1000
 #define SKEW_MS 2000
@@ -23,7 +25,6 @@
 #define SLEPT_MS 5000
 #define RETRY_LEAST_MS 250
 #define RETRY_MOST_MS 5000
-#define EVENTS_IN_FLIGHT 100
 #define STAMPS_MS 120000
 
 enum ENUM_PHASE
@@ -31,13 +32,6 @@ enum ENUM_PHASE
    PHASE_DOWN,
    PHASE_GREETING, // HELLO is out
    PHASE_UP
-  };
-
-// A heartbeat and when it was sent; an event and when it was said.
-struct Stamp
-  {
-   long              n;
-   long              at;
   };
 
 class CLink
@@ -55,7 +49,7 @@ private:
    long              m_heard;
    bool              m_snap_asked;
    bool              m_congested;
-   Stamp             m_said[];
+   COutbox           m_outbox;
    Stamp             m_beats[];
    long              m_n;
    long              m_beat_at;
@@ -112,6 +106,7 @@ public:
       m_renew = !mind.clean;
       m_synced.Home(who.account, who.server);
       pen.Take(book);
+      m_outbox.Init(GetPointer(pen), mind);
       acts.Init(GetPointer(pen), mind, rules, who.netting);
      }
 
@@ -141,7 +136,7 @@ public:
       m_heard = now;
       drop = "";
       pen.up = true;
-      pen.Say(HelloText());
+      pen.Say(HelloText(m_who, m_token, m_mind, acts.view.broker_time));
       pen.up = false;
       Turn(now, wall);
      }
@@ -159,7 +154,7 @@ public:
       Clocks(now, wall);
       acts.LeaseLost();
       if(phase == PHASE_UP)
-         TellEvents(now);
+         m_outbox.Tell(now);
       pen.Say(ByeText("STOP"));
       pen.Note(CleanNote());
       phase = PHASE_DOWN;
@@ -170,15 +165,21 @@ public:
 
    void              TakeView(const View &view, const long now, const long wall)
      {
-      Clocks(now, wall);
       acts.view = view;
-      m_synced.Read(view, now);
+      TakeRead(now, wall);
+     }
+
+   // The terminal was read into acts.view.
+   void              TakeRead(const long now, const long wall)
+     {
+      Clocks(now, wall);
+      m_synced.Read(acts.view, now);
       acts.viewed = now;
       acts.synced_since = m_synced.since;
-      if(view.connected)
+      if(acts.view.connected)
         {
-         if(m_mind.deal_hi == "" && m_mind.deals_since == 0 && view.broker_time > 0)
-            pen.Note(DealsNote("0", MathMax(1, view.broker_time - DAY_MS)));
+         if(m_mind.deal_hi == "" && m_mind.deals_since == 0 && acts.view.broker_time > 0)
+            pen.Note(DealsNote("0", MathMax(1, acts.view.broker_time - DAY_MS)));
          acts.TakeDeals(now);
         }
       Turn(now, wall);
@@ -188,22 +189,15 @@ public:
    void              TakeSymbols(const SymbolRow &rows[], const long now, const long wall)
      {
       Clocks(now, wall);
-      string frames[], list = "";
-      int used = 0;
+      CPacker packer;
+      string frames[];
       for(int i = 0; i < ArraySize(rows); i++)
-        {
-         string row = SymbolText(rows[i]);
-         int size = ByteCount(row) + 1;
-         if(list != "" && used + size > ROWS_BYTES)
-           {
-            AddText(frames, SymsText(list));
-            list = "";
-            used = 0;
-           }
-         list = list + ((list == "") ? "" : ",") + row;
-         used += size;
-        }
-      AddText(frames, SymsText(list));
+         packer.Add(SymbolText(rows[i]));
+      packer.Close();
+      for(int i = 0; i < ArraySize(packer.lists); i++)
+         AddText(frames, SymsText(packer.lists[i]));
+      if(ArraySize(frames) == 0)
+         AddText(frames, SymsText(""));
       acts.Specify(rows);
       bool changed = (ArraySize(frames) != ArraySize(m_syms));
       for(int i = 0; !changed && i < ArraySize(frames); i++)
@@ -222,23 +216,12 @@ public:
    void              TakeQuotes(const QuoteRow &rows[], const long now, const long wall)
      {
       Clocks(now, wall);
-      string list = "";
-      int used = 0;
+      CPacker packer;
       for(int i = 0; i < ArraySize(rows) && !m_congested; i++)
-        {
-         string row = QuoteText(rows[i]);
-         int size = ByteCount(row) + 1;
-         if(list != "" && used + size > ROWS_BYTES)
-           {
-            pen.Say(PriceText(list));
-            list = "";
-            used = 0;
-           }
-         list = list + ((list == "") ? "" : ",") + row;
-         used += size;
-        }
-      if(list != "")
-         pen.Say(PriceText(list));
+         packer.Add(QuoteText(rows[i]));
+      packer.Close();
+      for(int i = 0; i < ArraySize(packer.lists); i++)
+         pen.Say(PriceText(packer.lists[i]));
       Turn(now, wall);
      }
 
@@ -297,13 +280,6 @@ public:
      }
 
 private:
-   static void       AddText(string &texts[], const string text)
-     {
-      int count = ArraySize(texts);
-      ArrayResize(texts, count + 1, 8);
-      texts[count] = text;
-     }
-
    // A boot number of its own; after anything but a clean stop a new instance too (R2).
    void              Boot(const string fresh)
      {
@@ -311,23 +287,6 @@ private:
       string prev = m_renew ? m_mind.holder : m_mind.prev;
       m_renew = false;
       pen.Note(BootNote(instance, prev, m_mind.boot + 1));
-     }
-
-   string            HelloText(void) const
-     {
-      Permissions p = ReadPermissions();
-      string text = Opened("HELLO") + Pair("account", m_who.account) + Pair("instance", m_mind.instance);
-      text = text + Pair("server", m_who.server) + PairOrNull("prev", m_mind.prev) + PairLong("boot", m_mind.boot);
-      text = text + PairLong("jhi", m_mind.line) + PairLong("jchain", (long)m_mind.chain);
-      text = text + PairLong("evt_hi", m_mind.evt_hi) + PairLong("evt_acked", m_mind.evt_acked);
-      text = text + Pair("deal_hi", m_mind.deal_hi) + PairLong("cmd_hi", m_mind.cmd_hi) + PairLong("ep", m_mind.ep);
-      text = text + ",\"caps\":[\"mt5\",\"journal\"]" + Pair("ver", EA_VERSION) + PairLong("build", m_who.build);
-      text = text + Pair("currency", m_who.currency) + PairLong("leverage", m_who.leverage);
-      text = text + Pair("margin_mode", m_who.netting ? "netting" : "hedging") + Pair("trade_mode", m_who.trade_mode);
-      text = text + ",\"perms\":{\"terminal\":" + BoolText(p.terminal) + PairBool("expert", p.expert);
-      text = text + PairBool("account", p.account) + PairBool("server", p.server) + "}";
-      text = text + PairLong("broker_time", acts.view.broker_time);
-      return text + Pair("token", m_token) + "}";
      }
 
    void              Down(void)
@@ -371,8 +330,8 @@ private:
       m_dead_ms = frame.dead_ms;
       m_retry_ms = RETRY_LEAST_MS;
       acts.lease_ms = frame.lease_ms;
-      ArrayResize(m_said, 0);
-      Acked(frame.evt_ack);
+      m_outbox.Begin();
+      m_outbox.Acked(frame.evt_ack);
       m_beat_at = NEVER;
       m_snap_asked = true;
       for(int i = 0; i < ArraySize(m_syms); i++)
@@ -387,9 +346,9 @@ private:
       else if(frame.t == "CMD")
          Command(frame.cmd, now);
       else if(frame.t == "EVTA")
-         Acked(frame.n);
+         m_outbox.Acked(frame.n);
       else if(frame.t == "RESEND")
-         TellAgain(frame.start);
+         m_outbox.TellAgain(frame.start);
       else if(frame.t == "QUERY")
          acts.TakeQuery(frame.id, frame.position, frame.magic);
       else if(frame.t == "REQ_SNAP")
@@ -417,7 +376,7 @@ private:
          if(work >= 0 && m_mind.works[work].told) // told again, by the outbox's rules
            {
             long n = m_mind.works[work].evt.n;
-            Unsay(n);
+            m_outbox.Unsay(n);
             if(m_mind.IsAcked(n))
                pen.Say(EvtText(m_mind.works[work].evt));
            }
@@ -476,7 +435,7 @@ private:
    void              BeatAnswered(const FromHub &frame)
      {
       long sent = BeatAt(frame.n);
-      Acked(frame.evt_ack);
+      m_outbox.Acked(frame.evt_ack);
       if(sent == NEVER || frame.ep != m_mind.ep)
          return;
       m_lease_end = MathMax(m_lease_end, sent + m_lease_ms);
@@ -499,7 +458,7 @@ private:
          return;
       Beat(now);
       TellState(now);
-      TellEvents(now);
+      m_outbox.Tell(now);
      }
 
    void              CheckPeer(const long now)
@@ -556,87 +515,6 @@ private:
             pen.Say(frames[i]);
         }
       m_changed = now;
-     }
-
-   //--- the outbox
-
-   static void       AddStamp(Stamp &stamps[], const long n, const long at)
-     {
-      int count = ArraySize(stamps);
-      ArrayResize(stamps, count + 1, 128);
-      stamps[count].n = n;
-      stamps[count].at = at;
-     }
-
-   static void       ForgetOld(Stamp &stamps[], const long before)
-     {
-      int left = 0;
-      for(int i = 0; i < ArraySize(stamps); i++)
-         if(stamps[i].at > before)
-           {
-            stamps[left] = stamps[i];
-            left++;
-           }
-      ArrayResize(stamps, left, 128);
-     }
-
-   int               SaidAt(const long n) const
-     {
-      for(int i = 0; i < ArraySize(m_said); i++)
-         if(m_said[i].n == n)
-            return i;
-      return -1;
-     }
-
-   // As if the event had not been said: it is due.
-   void              Unsay(const long n)
-     {
-      int at = SaidAt(n);
-      if(at >= 0)
-         m_said[at].at = NEVER;
-     }
-
-   // Oldest first, none before those ahead of it; again every 2 s until acked (R4).
-   void              TellEvents(const long now)
-     {
-      int count = MathMin(ArraySize(m_mind.outbox), EVENTS_IN_FLIGHT);
-      for(int i = 0; i < count; i++)
-        {
-         long n = m_mind.outbox[i].evt.n;
-         int at = SaidAt(n);
-         if(at >= 0 && m_said[at].at != NEVER && now < m_said[at].at + RESEND_MS)
-            continue;
-         if(at < 0)
-            AddStamp(m_said, n, now);
-         else
-            m_said[at].at = now;
-         pen.Say(EvtText(m_mind.outbox[i].evt));
-        }
-     }
-
-   void              Acked(const long n)
-     {
-      if(ArraySize(m_mind.outbox) == 0 || m_mind.outbox[0].evt.n > n)
-         return;
-      pen.Note(AckedNote(MathMin(n, m_mind.evt_hi)));
-      int left = 0;
-      for(int i = 0; i < ArraySize(m_said); i++)
-         if(m_said[i].n > n)
-           {
-            m_said[left] = m_said[i];
-            left++;
-           }
-      ArrayResize(m_said, left, 128);
-     }
-
-   void              TellAgain(const long start)
-     {
-      for(int i = 0; i < ArraySize(m_mind.acked); i++)
-         if(m_mind.acked[i].evt.n >= start)
-            pen.Say(EvtText(m_mind.acked[i].evt));
-      for(int i = 0; i < ArraySize(m_said); i++)
-         if(m_said[i].n >= start)
-            m_said[i].at = NEVER;
      }
   };
 

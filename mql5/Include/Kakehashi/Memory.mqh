@@ -2,70 +2,16 @@
 //| Memory.mqh: everything that outlives the process, and how each   |
 //| line of the journal changes it.                                  |
 //|                                                                  |
-//| Memory changes by Fold alone, at start and in life: what the EA   |
-//| knows is what is written. Each line is one note, a JSON object    |
-//| whose `k` is its kind; the writers of notes are at the end.       |
+//| Memory changes by Fold alone, at start and in life: what the EA  |
+//| knows is what is written. Each line is one note, a JSON object   |
+//| whose `k` is its kind (Notes.mqh).                               |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_MEMORY_MQH
 #define KAKEHASHI_MEMORY_MQH
 
-#include <Kakehashi/Frames.mqh>
+#include <Kakehashi/Notes.mqh>
+#include <Kakehashi/Works.mqh>
 #include <Kakehashi/Index.mqh>
-
-// How long acked events are kept for RESEND (R20).
-const long KEEP_MS = 2592000000;
-
-// One command's life as the journal has it.
-struct Work
-  {
-   Cmd               cmd;
-   long              j;        // the line of its INTENT
-   long              at;       // broker time
-   string            instance; // which of our instances took it
-   bool              sent;     // OrderSend was about to be called
-   string            sent_volume;
-   bool              told;
-   bool              final;
-   Evt               evt;      // the last result, if there is one
-
-                     Work(void)
-     {
-      instance = "";
-      j = 0;
-      at = 0;
-      sent = false;
-      sent_volume = "0";
-      told = false;
-      final = false;
-     }
-  };
-
-// An event in the outbox, or acked and kept for RESEND; `wall` is when it was written.
-struct Letter
-  {
-   Evt               evt;
-   long              wall;
-
-                     Letter(void)
-     {
-      wall = 0;
-     }
-  };
-
-struct Control
-  {
-   long              gen;
-   bool              halted;
-   bool              cancel_pending;
-   string            symbols[];
-
-                     Control(void)
-     {
-      gen = 0;
-      halted = false;
-      cancel_pending = true;
-     }
-  };
 
 class CMemory
   {
@@ -502,73 +448,5 @@ private:
          Post(outbox, letter);
      }
   };
-
-//--- the notes, as the journal has them
-
-string BootNote(const string instance, const string prev, const long boot)
-  {
-   return "{\"k\":\"BOOT\"" + Pair("instance", instance) + PairOrNull("prev", prev) + PairLong("boot", boot) + "}";
-  }
-
-string IntentNote(const Cmd &cmd, const long at)
-  {
-   return "{\"k\":\"INTENT\",\"cmd\":" + CmdText(cmd) + PairLong("at", at) + "}";
-  }
-
-// `target`: ticket of the position or order it acts on, as it is known in the terminal now.
-string SentNote(const string id, const string volume, const string target)
-  {
-   string text = "{\"k\":\"SENT\"" + Pair("id", id);
-   if(!IsZero(volume))
-      text = text + Pair("volume", volume);
-   if(target != "")
-      text = text + Pair("target", target);
-   return text + "}";
-  }
-
-// A result and its outbox row, one line: neither is ever there without the other.
-string ToldNote(const Evt &evt, const bool final, const long wall)
-  {
-   string text = "{\"k\":\"TOLD\",\"evt\":" + EvtText(evt);
-   if(!final)
-      text = text + PairBool("final", false);
-   if(wall != 0)
-      text = text + PairLong("wall", wall);
-   return text + "}";
-  }
-
-string AckedNote(const long n)
-  {
-   return "{\"k\":\"EVTA\"" + PairLong("n", n) + "}";
-  }
-
-// Every deal up to this ticket has been told; "0": none, those made since `since` will be.
-string DealsNote(const string ticket, const long since)
-  {
-   string text = "{\"k\":\"DEALS\",\"ticket\":" + ticket;
-   if(since != 0)
-      text = text + PairLong("since", since);
-   return text + "}";
-  }
-
-string EpochNote(const long ep)
-  {
-   return "{\"k\":\"EP\"" + PairLong("ep", ep) + "}";
-  }
-
-string ControlNote(const long gen, const bool halted, const bool cancel_pending, const string &symbols[])
-  {
-   string text = "{\"k\":\"CONTROL\"" + PairLong("gen", gen) + PairBool("halted", halted);
-   if(!cancel_pending)
-      text = text + PairBool("cancel_pending", false);
-   if(ArraySize(symbols) > 0)
-      text = text + ",\"symbols\":" + TextList(symbols);
-   return text + "}";
-  }
-
-string CleanNote(void)
-  {
-   return "{\"k\":\"CLEAN\"}";
-  }
 
 #endif

@@ -1,16 +1,17 @@
 //+------------------------------------------------------------------+
-//| Mirror.mqh: what the EA tells of the terminal's state: whether it |
-//| may be believed, SNAP, DELTA and the heartbeat's sums.             |
+//| Mirror.mqh: what the EA tells of the terminal's state: whether it|
+//| may be believed, SNAP, DELTA and the heartbeat's sums.           |
 //|                                                                  |
-//| State is lossy by design: nothing is queued. A DELTA is the        |
-//| difference between what was told last and what is there now       |
-//| (R11, R12, R13, R17).                                             |
+//| State is lossy by design: nothing is queued. A DELTA is the      |
+//| difference between what was told last and what is there now      |
+//| (R11, R12, R13, R17).                                            |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_MIRROR_MQH
 #define KAKEHASHI_MIRROR_MQH
 
 #include <Kakehashi/Crc32.mqh>
 #include <Kakehashi/Frames.mqh>
+#include <Kakehashi/Packer.mqh>
 
 #define CONNECTED_MS 5000
 #define READS_APART_MS 1000
@@ -18,8 +19,6 @@
 // More changes than these are told as a SNAP; rows of one part of it stay below 64 KiB, whatever the symbols are called.
 #define DELTA_ROWS 200
 #define PART_ROWS 100
-// What a frame may have in rows, with room for its head.
-#define ROWS_BYTES 60000
 
 // The places of rows in order of their tickets' numbers. Nearly sorted as terminals give them: insertion is quick.
 void ByTicket(const string &tickets[], int &order[])
@@ -163,6 +162,7 @@ private:
    string            m_orders;
    int               m_changes;
    bool              m_dealt;
+   long              m_revision; // of the view that was told last
 
 public:
    long              sseq;
@@ -185,6 +185,7 @@ public:
       m_orders = "";
       m_changes = 0;
       m_dealt = false;
+      m_revision = 0;
       sseq = 0;
       crc = 0;
       ocrc = 0;
@@ -224,8 +225,13 @@ public:
    // What changed since; empty: nothing. `collapsed`: so much that a SNAP has to tell it.
    string            Delta(const View &view, const long boot, bool &collapsed)
      {
+      collapsed = false;
+      if(view.revision != 0 && view.revision == m_revision)
+         return "";
       Compare(view);
       collapsed = (m_changes > DELTA_ROWS || ByteCount(m_rows) + ByteCount(m_orders) > ROWS_BYTES);
+      if(m_changes == 0)
+         m_revision = view.revision;
       if(m_changes == 0 || collapsed)
          return "";
       sseq++;
@@ -319,6 +325,7 @@ private:
       crc = PositionSum(view.positions);
       ocrc = OrderSum(view.orders);
       count = held;
+      m_revision = view.revision;
      }
   };
 

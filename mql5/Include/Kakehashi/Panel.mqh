@@ -1,9 +1,9 @@
 //+------------------------------------------------------------------+
-//| Panel.mqh: what a person sees on the chart: link, account, last   |
-//| command, permission to trade, halt; in English or Japanese.       |
+//| Panel.mqh: what a person sees on the chart: link, account, last  |
+//| command, permission to trade, halt; in English or Japanese.      |
 //|                                                                  |
-//| Japanese words stand here as the hexadecimal numbers of their      |
-//| characters: sources stay ASCII, whatever an editor makes of them.  |
+//| Japanese words stand here as the hexadecimal numbers of their    |
+//| characters: sources stay ASCII, whatever an editor makes of them.|
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_PANEL_MQH
 #define KAKEHASHI_PANEL_MQH

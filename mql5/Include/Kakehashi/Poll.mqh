@@ -1,12 +1,12 @@
 //+------------------------------------------------------------------+
-//| Poll.mqh: a connection by polling, where sockets are not to be    |
-//| had: POST /ea/v1/poll by WebRequest, frames up in the body, frames |
-//| down in the answer.                                               |
+//| Poll.mqh: a connection by polling, where sockets are not to be   |
+//| had: POST /ea/v1/poll by WebRequest, frames up in the body, frames|
+//| down in the answer.                                              |
 //|                                                                  |
-//| WebRequest holds the EA's only thread: the hub may keep a request  |
-//| for PollWaitMs at most, and for a moment only while something is    |
-//| going on. A request that fails ends the connection: nobody can say  |
-//| which of its frames arrived.                                      |
+//| WebRequest holds the EA's only thread: the hub may keep a request|
+//| for PollWaitMs at most, and for a moment only while something is |
+//| going on. A request that fails ends the connection: nobody can say|
+//| which of its frames arrived.                                     |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_POLL_MQH
 #define KAKEHASHI_POLL_MQH

@@ -1,10 +1,10 @@
 //+------------------------------------------------------------------+
-//| Shell.mqh: the link and the world around it: terminal, journal,   |
-//| connection, clocks, panel.                                        |
+//| Shell.mqh: the link and the world around it: terminal, journal,  |
+//| connection, clocks, panel.                                       |
 //|                                                                  |
-//| The link decides; the shell brings in what happened, one event     |
-//| after the other, and carries out what comes of each before the     |
-//| next. What a broker answers waits until then too.                  |
+//| The link decides; the shell brings in what happened, one event   |
+//| after the other, and carries out what comes of each before the   |
+//| next. What a broker answers waits until then too.                |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_SHELL_MQH
 #define KAKEHASHI_SHELL_MQH
@@ -17,6 +17,8 @@
 #include <Kakehashi/WebSocket.mqh>
 
 #define PULSE_MS 200
+// News that no command waits for is read at most so often.
+#define NEWS_MS 20
 #define SYMBOLS_MS 60000
 #define PANEL_MS 500
 // So many WebSockets that could not be opened, one after the other, and polling is tried.
@@ -165,7 +167,7 @@ public:
       bool moved = (trans.type == TRADE_TRANSACTION_DEAL_ADD || trans.type == TRADE_TRANSACTION_HISTORY_ADD
                     || trans.type == TRADE_TRANSACTION_POSITION || trans.type == TRADE_TRANSACTION_ORDER_UPDATE
                     || trans.type == TRADE_TRANSACTION_ORDER_DELETE);
-      if(moved)
+      if(moved && (before > 0 || Now() >= m_viewed_at + NEWS_MS))
          ReadView();
       Settle();
       if(before > 0 && m_link.acts.InFlight() == 0) // the next command may be here before the timer is
@@ -386,10 +388,9 @@ private:
 
    void              ReadView(void)
      {
-      View view;
       m_viewed_at = Now();
-      m_terminal.Read(view, m_journal.memory.deal_hi, m_journal.memory.deals_since, m_viewed_at);
-      m_link.TakeView(view, Now(), Wall());
+      m_terminal.Read(m_link.acts.view, m_journal.memory.deal_hi, m_journal.memory.deals_since, m_viewed_at);
+      m_link.TakeRead(Now(), Wall());
       CarryOut();
      }
 

@@ -1,106 +1,20 @@
 //+------------------------------------------------------------------+
-//| Terminal.mqh: the account as this terminal shows it, in the       |
-//| link's words; and the one place where OrderSendAsync is called.    |
+//| Terminal.mqh: the account as this terminal shows it, in the      |
+//| link's words; and the one place where OrderSendAsync is called.  |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_TERMINAL_MQH
 #define KAKEHASHI_TERMINAL_MQH
 
 #include <Kakehashi/Checks.mqh>
 #include <Kakehashi/Executions.mqh>
+#include <Kakehashi/Names.mqh>
 
 // Deals are read when one was announced, and this often in any case.
 #define DEALS_MS 2000
+// How often profit and swap are read: they are told with snapshots only.
+#define VALUES_MS 1000
 // The end of history: later than anything a broker's clock will show.
 const datetime FAR_FUTURE = 4102444800;
-
-string TicketText(const ulong ticket)
-  {
-   return (ticket > 0) ? IntegerToString((long)ticket) : "";
-  }
-
-string ReasonName(const long reason)
-  {
-   if(reason == DEAL_REASON_EXPERT)
-      return "EXPERT";
-   if(reason == DEAL_REASON_SL)
-      return "SL";
-   if(reason == DEAL_REASON_TP)
-      return "TP";
-   if(reason == DEAL_REASON_SO)
-      return "SO";
-   if(reason == DEAL_REASON_ROLLOVER)
-      return "ROLLOVER";
-   if(reason == DEAL_REASON_VMARGIN)
-      return "VMARGIN";
-   if(reason == DEAL_REASON_SPLIT)
-      return "SPLIT";
-   return "CLIENT"; // by hand, from the desktop, a phone or the web
-  }
-
-string StateName(const long state)
-  {
-   if(state == ORDER_STATE_PLACED || state == ORDER_STATE_REQUEST_MODIFY || state == ORDER_STATE_REQUEST_CANCEL)
-      return "PLACED";
-   if(state == ORDER_STATE_CANCELED)
-      return "CANCELED";
-   if(state == ORDER_STATE_PARTIAL)
-      return "PARTIAL";
-   if(state == ORDER_STATE_FILLED)
-      return "FILLED";
-   if(state == ORDER_STATE_REJECTED)
-      return "REJECTED";
-   return (state == ORDER_STATE_EXPIRED) ? "EXPIRED" : "STARTED";
-  }
-
-string EntryName(const long entry)
-  {
-   if(entry == DEAL_ENTRY_IN)
-      return "IN";
-   if(entry == DEAL_ENTRY_INOUT)
-      return "INOUT";
-   return (entry == DEAL_ENTRY_OUT_BY) ? "OUT_BY" : "OUT";
-  }
-
-string TradeModeName(const long mode)
-  {
-   if(mode == SYMBOL_TRADE_MODE_DISABLED)
-      return "DISABLED";
-   if(mode == SYMBOL_TRADE_MODE_LONGONLY)
-      return "LONGONLY";
-   if(mode == SYMBOL_TRADE_MODE_SHORTONLY)
-      return "SHORTONLY";
-   return (mode == SYMBOL_TRADE_MODE_CLOSEONLY) ? "CLOSEONLY" : "FULL";
-  }
-
-// An amount that has to be above 0 to mean anything; empty: it was not given.
-string Known(const double value, const int least)
-  {
-   return (value > 0.0) ? AmountText(value, least) : "";
-  }
-
-// The deal that is selected, or a trade it is not.
-bool ReadDealNow(const ulong ticket, DealRow &row)
-  {
-   long type = HistoryDealGetInteger(ticket, DEAL_TYPE);
-   if(type != DEAL_TYPE_BUY && type != DEAL_TYPE_SELL)
-      return false;
-   row.ticket = TicketText(ticket);
-   row.symbol = HistoryDealGetString(ticket, DEAL_SYMBOL);
-   row.side = (type == DEAL_TYPE_BUY) ? "B" : "S";
-   row.entry = EntryName(HistoryDealGetInteger(ticket, DEAL_ENTRY));
-   row.volume = AmountText(HistoryDealGetDouble(ticket, DEAL_VOLUME), 2);
-   row.price = AmountText(HistoryDealGetDouble(ticket, DEAL_PRICE), (int)SymbolInfoInteger(row.symbol, SYMBOL_DIGITS));
-   row.time = HistoryDealGetInteger(ticket, DEAL_TIME_MSC);
-   row.order = TicketText((ulong)HistoryDealGetInteger(ticket, DEAL_ORDER));
-   row.position = TicketText((ulong)HistoryDealGetInteger(ticket, DEAL_POSITION_ID));
-   row.profit = AmountText(HistoryDealGetDouble(ticket, DEAL_PROFIT), 2);
-   row.swap = AmountText(HistoryDealGetDouble(ticket, DEAL_SWAP), 2);
-   row.commission = AmountText(HistoryDealGetDouble(ticket, DEAL_COMMISSION), 2);
-   row.fee = AmountText(HistoryDealGetDouble(ticket, DEAL_FEE), 2);
-   row.reason = ReasonName(HistoryDealGetInteger(ticket, DEAL_REASON));
-   row.magic = IntegerToString(HistoryDealGetInteger(ticket, DEAL_MAGIC));
-   return true;
-  }
 
 // A request that was sent and is not answered.
 struct OpenRequest
@@ -115,18 +29,38 @@ struct OpenRequest
      }
   };
 
+// A position or order as the terminal has it, as far as its row may change.
+struct RawRow
+  {
+   ulong             ticket;
+   double            volume;
+   double            price;
+   double            sl;
+   double            tp;
+  };
+
 class CTerminal
   {
 private:
    OpenRequest       m_open[];
+   long              m_magic; // of the look that is made
+   long              m_order;
+   long              m_position;
    bool              m_deals_due;
    long              m_deals_read;
+   RawRow            m_held[];    // what the view's rows were written from
+   RawRow            m_resting[];
+   long              m_valued;    // when profit and swap were read
 
 public:
                      CTerminal(void)
      {
+      m_magic = 0;
+      m_order = 0;
+      m_position = 0;
       m_deals_due = true;
       m_deals_read = NEVER;
+      m_valued = NEVER;
      }
 
    int               Unanswered(void) const { return ArraySize(m_open); }
@@ -148,7 +82,11 @@ public:
       view.credit = AmountText(AccountInfoDouble(ACCOUNT_CREDIT), digits);
       view.margin = AmountText(AccountInfoDouble(ACCOUNT_MARGIN), digits);
       view.trade_allowed = MayTrade(ReadPermissions());
-      ReadPositions(view);
+      bool valued = (m_valued == NEVER || now >= m_valued + VALUES_MS);
+      if(valued)
+         m_valued = now;
+      view.revision = MathMax(view.revision, 1);
+      ReadPositions(view, valued);
       ReadOrders(view);
       ArrayResize(view.deals, 0);
       if(view.connected && (m_deals_due || m_deals_read == NEVER || now >= m_deals_read + DEALS_MS))
@@ -164,27 +102,30 @@ public:
      {
       seen.id = look.id;
       seen.n = look.n;
+      m_magic = StringToInteger(look.magic);
+      m_order = StringToInteger(look.order);
+      m_position = StringToInteger(look.position);
       if(!HistorySelect((datetime)(look.since / 1000), FAR_FUTURE))
          return false;
       for(int i = 0; i < OrdersTotal(); i++)
         {
          ulong ticket = OrderGetTicket(i);
-         if(ticket > 0 && IsMeant(look, IntegerToString(OrderGetInteger(ORDER_MAGIC)), TicketText(ticket),
-                                  TicketText((ulong)OrderGetInteger(ORDER_POSITION_ID))))
+         if(ticket > 0 && IsMeant(OrderGetInteger(ORDER_MAGIC), (long)ticket, OrderGetInteger(ORDER_POSITION_ID)))
             AddWorking(seen, ticket);
         }
       for(int i = 0; i < HistoryOrdersTotal(); i++)
         {
          ulong ticket = HistoryOrderGetTicket(i);
-         if(ticket > 0 && IsMeant(look, IntegerToString(HistoryOrderGetInteger(ticket, ORDER_MAGIC)), TicketText(ticket),
-                                  TicketText((ulong)HistoryOrderGetInteger(ticket, ORDER_POSITION_ID))))
+         if(ticket > 0 && IsMeant(HistoryOrderGetInteger(ticket, ORDER_MAGIC), (long)ticket,
+                                  HistoryOrderGetInteger(ticket, ORDER_POSITION_ID)))
             AddEnded(seen, ticket);
         }
       for(int i = 0; i < HistoryDealsTotal(); i++)
         {
          ulong ticket = HistoryDealGetTicket(i);
          DealRow row;
-         if(ticket > 0 && ReadDealNow(ticket, row) && IsMeant(look, row.magic, row.order, row.position))
+         if(ticket > 0 && IsMeant(HistoryDealGetInteger(ticket, DEAL_MAGIC), HistoryDealGetInteger(ticket, DEAL_ORDER),
+                                  HistoryDealGetInteger(ticket, DEAL_POSITION_ID)) && ReadDealNow(ticket, row))
             AddDeal(seen.deals, row);
         }
       return true;
@@ -284,63 +225,106 @@ public:
      }
 
 private:
-   static bool       IsMeant(const Look &look, const string magic, const string order, const string position)
+   // By numbers: a history is long, and text is slow.
+   bool              IsMeant(const long magic, const long order, const long position) const
      {
-      return (look.magic != "" && look.magic != "0" && magic == look.magic) || (look.order != "" && order == look.order)
-             || (look.position != "" && position == look.position);
+      return (magic != 0 && magic == m_magic) || (order != 0 && order == m_order) || (position != 0 && position == m_position);
      }
 
-   static void       ReadPositions(View &view)
+   // Whether the row has to be written anew. The terminal is read often and seldom changes: text is made once.
+   static bool       Moved(RawRow &raw, const ulong ticket, const double volume, const double price, const double sl, const double tp)
      {
-      int total = PositionsTotal(), used = 0;
-      ArrayResize(view.positions, total);
+      bool same = (raw.ticket == ticket && raw.volume == volume && raw.price == price && raw.sl == sl && raw.tp == tp);
+      raw.ticket = ticket;
+      raw.volume = volume;
+      raw.price = price;
+      raw.sl = sl;
+      raw.tp = tp;
+      return !same;
+     }
+
+   // `valued`: profit and swap are to be read, too.
+   void              ReadPositions(View &view, const bool valued)
+     {
+      int total = PositionsTotal(), used = 0, before = ArraySize(m_held);
+      ArrayResize(view.positions, total, 64);
+      ArrayResize(m_held, total, 64);
+      for(int i = before; i < total; i++)
+         m_held[i].ticket = 0;
       for(int i = 0; i < total; i++)
         {
          ulong ticket = PositionGetTicket(i);
          if(ticket == 0)
             continue;
-         string symbol = PositionGetString(POSITION_SYMBOL);
-         int digits = (int)SymbolInfoInteger(symbol, SYMBOL_DIGITS);
-         view.positions[used].ticket = TicketText(ticket);
-         view.positions[used].symbol = symbol;
-         view.positions[used].side = (PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_BUY) ? "B" : "S";
-         view.positions[used].volume = AmountText(PositionGetDouble(POSITION_VOLUME), 2);
-         view.positions[used].open = AmountText(PositionGetDouble(POSITION_PRICE_OPEN), digits);
-         view.positions[used].ident = TicketText((ulong)PositionGetInteger(POSITION_IDENTIFIER));
-         view.positions[used].sl = AmountText(PositionGetDouble(POSITION_SL), digits);
-         view.positions[used].tp = AmountText(PositionGetDouble(POSITION_TP), digits);
-         view.positions[used].magic = IntegerToString(PositionGetInteger(POSITION_MAGIC));
-         view.positions[used].opened = PositionGetInteger(POSITION_TIME_MSC);
-         view.positions[used].profit = AmountText(PositionGetDouble(POSITION_PROFIT), 2);
-         view.positions[used].swap = AmountText(PositionGetDouble(POSITION_SWAP), 2);
+         bool moved = Moved(m_held[used], ticket, PositionGetDouble(POSITION_VOLUME), PositionGetDouble(POSITION_PRICE_OPEN),
+                            PositionGetDouble(POSITION_SL), PositionGetDouble(POSITION_TP));
+         if(moved)
+            WritePosition(view.positions[used], ticket);
+         if(moved || valued)
+           {
+            view.positions[used].profit = AmountText(PositionGetDouble(POSITION_PROFIT), 2);
+            view.positions[used].swap = AmountText(PositionGetDouble(POSITION_SWAP), 2);
+           }
+         view.revision += (moved ? 1 : 0);
          used++;
         }
-      ArrayResize(view.positions, used);
+      view.revision += (used != before) ? 1 : 0;
+      ArrayResize(view.positions, used, 64);
+      ArrayResize(m_held, used, 64);
      }
 
-   static void       ReadOrders(View &view)
+   static void       WritePosition(PositionRow &row, const ulong ticket)
      {
-      int total = OrdersTotal(), used = 0;
-      ArrayResize(view.orders, total);
+      row.symbol = PositionGetString(POSITION_SYMBOL);
+      int digits = (int)SymbolInfoInteger(row.symbol, SYMBOL_DIGITS);
+      row.ticket = TicketText(ticket);
+      row.side = (PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_BUY) ? "B" : "S";
+      row.volume = AmountText(PositionGetDouble(POSITION_VOLUME), 2);
+      row.open = AmountText(PositionGetDouble(POSITION_PRICE_OPEN), digits);
+      row.ident = TicketText((ulong)PositionGetInteger(POSITION_IDENTIFIER));
+      row.sl = AmountText(PositionGetDouble(POSITION_SL), digits);
+      row.tp = AmountText(PositionGetDouble(POSITION_TP), digits);
+      row.magic = IntegerToString(PositionGetInteger(POSITION_MAGIC));
+      row.opened = PositionGetInteger(POSITION_TIME_MSC);
+     }
+
+   void              ReadOrders(View &view)
+     {
+      int total = OrdersTotal(), used = 0, before = ArraySize(m_resting);
+      ArrayResize(view.orders, total, 64);
+      ArrayResize(m_resting, total, 64);
+      for(int i = before; i < total; i++)
+         m_resting[i].ticket = 0;
       for(int i = 0; i < total; i++)
         {
          ulong ticket = OrderGetTicket(i);
          long type = OrderGetInteger(ORDER_TYPE);
          if(ticket == 0 || type == ORDER_TYPE_BUY || type == ORDER_TYPE_SELL || type == ORDER_TYPE_CLOSE_BY)
             continue; // market orders under way are no pending orders
-         string symbol = OrderGetString(ORDER_SYMBOL);
-         int digits = (int)SymbolInfoInteger(symbol, SYMBOL_DIGITS);
-         view.orders[used].ticket = TicketText(ticket);
-         view.orders[used].symbol = symbol;
-         view.orders[used].type = TypeName(type);
-         view.orders[used].volume = AmountText(OrderGetDouble(ORDER_VOLUME_CURRENT), 2);
-         view.orders[used].price = AmountText(OrderGetDouble(ORDER_PRICE_OPEN), digits);
-         view.orders[used].sl = AmountText(OrderGetDouble(ORDER_SL), digits);
-         view.orders[used].tp = AmountText(OrderGetDouble(ORDER_TP), digits);
-         view.orders[used].magic = IntegerToString(OrderGetInteger(ORDER_MAGIC));
+         if(Moved(m_resting[used], ticket, OrderGetDouble(ORDER_VOLUME_CURRENT), OrderGetDouble(ORDER_PRICE_OPEN),
+                  OrderGetDouble(ORDER_SL), OrderGetDouble(ORDER_TP)))
+           {
+            WriteOrder(view.orders[used], ticket, type);
+            view.revision++;
+           }
          used++;
         }
-      ArrayResize(view.orders, used);
+      view.revision += (used != before) ? 1 : 0;
+      ArrayResize(view.orders, used, 64);
+      ArrayResize(m_resting, used, 64);
+     }
+
+   static void       WriteOrder(OrderRow &row, const ulong ticket, const long type)
+     {
+      row.symbol = OrderGetString(ORDER_SYMBOL);
+      int digits = (int)SymbolInfoInteger(row.symbol, SYMBOL_DIGITS);
+      row.ticket = TicketText(ticket);
+      row.type = TypeName(type);
+      row.volume = AmountText(OrderGetDouble(ORDER_VOLUME_CURRENT), 2);
+      row.price = AmountText(OrderGetDouble(ORDER_PRICE_OPEN), digits);
+      row.sl = AmountText(OrderGetDouble(ORDER_SL), digits);
+      row.tp = AmountText(OrderGetDouble(ORDER_TP), digits);
+      row.magic = IntegerToString(OrderGetInteger(ORDER_MAGIC));
      }
 
    // Deals beyond `told`, in order of their tickets.

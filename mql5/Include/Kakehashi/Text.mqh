@@ -2,7 +2,7 @@
 //| Text.mqh: amounts, tickets and bytes as text.                    |
 //|                                                                  |
 //| Amounts come and go as decimal text and are compared, added and  |
-//| scaled as text or as whole units of 1E-8; a double is turned into |
+//| scaled as text or as whole units of 1E-8; a double is turned into|
 //| text once, where the terminal gives it, and never multiplied.    |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_TEXT_MQH

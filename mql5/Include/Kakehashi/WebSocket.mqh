@@ -1,11 +1,11 @@
 //+------------------------------------------------------------------+
-//| WebSocket.mqh: a client of RFC 6455 over the terminal's sockets.   |
+//| WebSocket.mqh: a client of RFC 6455 over the terminal's sockets. |
 //|                                                                  |
-//| Reads wait for a moment inside the timer event: a command is seen  |
-//| when it arrives, not at the next tick of the timer. The sockets'   |
-//| habits: SocketIsReadable may say 1 for nothing, SocketRead says -1  |
-//| for "nothing came" as for "broken", and a time limit of 0 is two    |
-//| minutes; at port 443 TLS begins by itself.                        |
+//| Reads wait for a moment inside the timer event: a command is seen|
+//| when it arrives, not at the next tick of the timer. The sockets' |
+//| habits: SocketIsReadable may say 1 for nothing, SocketRead says -1|
+//| for "nothing came" as for "broken", and a time limit of 0 is two |
+//| minutes; at port 443 TLS begins by itself.                       |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_WEBSOCKET_MQH
 #define KAKEHASHI_WEBSOCKET_MQH

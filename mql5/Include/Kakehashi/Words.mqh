@@ -1,9 +1,9 @@
 //+------------------------------------------------------------------+
 //| Words.mqh: the link's words as values.                           |
 //|                                                                  |
-//| Amounts are decimal text, tickets and magic are text, times are   |
-//| ms: `now` monotonic, `wall` the computer's clock, everything else |
-//| the broker's time (R16). docs/en/ea-link.md says what each means. |
+//| Amounts are decimal text, tickets and magic are text, times are  |
+//| ms: `now` monotonic, `wall` the computer's clock, everything else|
+//| the broker's time (R16). docs/en/ea-link.md says what each means.|
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_WORDS_MQH
 #define KAKEHASHI_WORDS_MQH
@@ -305,7 +305,8 @@ struct Permissions
 // One read of the terminal: positions, pending orders and account of the same moment, and the deals not told yet.
 struct View
   {
-   bool              there; // one was read
+   bool              there;    // one was read
+   long              revision; // another one: positions or orders changed, but for profit and swap; 0: nobody counts
    bool              connected;
    string            login;
    string            server;
@@ -326,6 +327,7 @@ struct View
       balance = "";
       equity = "";
       there = false;
+      revision = 0;
       connected = false;
       broker_time = 0;
       credit = "0";
@@ -447,61 +449,5 @@ struct Plan
       entry = false;
      }
   };
-
-void AddDeal(DealRow &rows[], const DealRow &row)
-  {
-   int count = ArraySize(rows);
-   ArrayResize(rows, count + 1, 16);
-   rows[count] = row;
-  }
-
-void CopyDeals(const DealRow &from[], DealRow &to[])
-  {
-   int count = ArraySize(from);
-   ArrayResize(to, count);
-   for(int i = 0; i < count; i++)
-      to[i] = from[i];
-  }
-
-string DealVolume(const DealRow &rows[])
-  {
-   long sum = 0;
-   for(int i = 0; i < ArraySize(rows); i++)
-      sum += Units(rows[i].volume);
-   return UnitsText(sum);
-  }
-
-// Volume-weighted price of the deals, empty without any. Counted from the first one's price, in whole units, so that
-// nothing overflows: the differences are small.
-string DealPrice(const DealRow &rows[])
-  {
-   int count = ArraySize(rows);
-   if(count == 0)
-      return "";
-   long first = Units(rows[0].price), lots = 0, worth = 0;
-   bool same = true;
-   for(int i = 0; i < count; i++)
-      if(!SameAmount(rows[i].price, rows[0].price))
-         same = false;
-   if(same)
-      return rows[0].price;
-   for(int i = 0; i < count; i++)
-     {
-      long part = Units(rows[i].volume) / 10000; // lots to the fourth digit: no broker has finer ones
-      lots += part;
-      worth += part * (Units(rows[i].price) - first);
-     }
-   if(lots == 0)
-      return rows[0].price;
-   long mean = worth / lots, rest = worth % lots;
-   if(rest < 0)
-     {
-      rest += lots;
-      mean--;
-     }
-   if(rest * 2 > lots || (rest * 2 == lots && ((first + mean) & 1) != 0))
-      mean++;
-   return Plain(UnitsText(first + mean));
-  }
 
 #endif

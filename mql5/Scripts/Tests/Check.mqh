@@ -1,6 +1,6 @@
 //+------------------------------------------------------------------+
-//| Check.mqh: what the tests say. The last line is "all N checks     |
-//| hold" or "M of N checks failed"; each that failed has a line.      |
+//| Check.mqh: what the tests say. The last line is "all N checks    |
+//| hold" or "M of N checks failed"; each that failed has a line.    |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_CHECK_MQH
 #define KAKEHASHI_CHECK_MQH

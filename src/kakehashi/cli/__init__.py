@@ -47,7 +47,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "notify": Command("kakehashi.cli.oncall:notify", "Who is told of incidents.", "通知。"),
     "reliability": Command("kakehashi.cli.oncall:reliability", "How reliable the links were.", "信頼性の実績。"),
     "db": Command("kakehashi.cli.db:db", "The store.", "ストア。"),
-    "ea": Command("kakehashi.cli.ea:ea", "The simulated EA.", "模擬 EA。"),
+    "ea": Command("kakehashi.cli.ea:ea", "The Expert Advisor, and the simulated EA.", "EA の導入と模擬 EA。"),
     "broker": Command(
         "kakehashi.cli.broker:broker", "Trade by hand on the simulated broker.", "模擬ブローカーでの手動取引。"
     ),

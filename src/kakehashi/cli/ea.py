@@ -1,4 +1,4 @@
-"""``kakehashi ea simulate``: the mock EA on the simulated broker; ``kakehashi tv emulate``: TradingView's sender."""
+"""``kakehashi ea install``; ``kakehashi ea simulate``: the mock EA; ``kakehashi tv emulate``: TradingView's sender."""
 
 import asyncio
 from decimal import Decimal
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kakehashi.cli.ea_install import install_command
 from kakehashi.cli.options import HUB_URL
 from kakehashi.cli.output import command_output
 from kakehashi.cli.session import hub_url
@@ -15,7 +16,10 @@ from kakehashi.domain.errors import Malformed
 
 @click.group("ea")
 def ea() -> None:
-    """The simulated EA."""
+    """The Expert Advisor, and the simulated EA."""
+
+
+ea.add_command(install_command)
 
 
 @ea.command("simulate")

@@ -88,6 +88,12 @@ _EA_SAYS: Final = (
      "ハブと EA を同じ版に更新してください"),
     ("BAD_OP", 422, "the EA does not know this operation", "EA が対応していない操作です", "update the EA",
      "EA を更新してください"),
+    ("NO_TERMINAL", 404, "there is no data folder of a MetaTrader 5 terminal",
+     "MetaTrader 5 端末のデータフォルダーが見つかりません",
+     "in the terminal: File > Open Data Folder; give that folder by --terminal",
+     "端末の「ファイル > データフォルダを開く」で表示されるフォルダーを --terminal で指定してください"),
+    ("NO_SOURCES", 404, "the Expert Advisor's sources are not there", "EA のソースが見つかりません",
+     "give the folder mql5 of a source tree by --from", "ソースツリーの mql5 フォルダーを --from で指定してください"),
     # -- EVT.reason: the EA's last look before OrderSend
     ("WRONG_ACCOUNT", 409, "the terminal is logged in to another account or server than the EA was started on",
      "端末が EA の起動時とは別の口座またはサーバーにログインしています",
