@@ -279,7 +279,7 @@ class Rewriter:
                 self._after[self._pairs[end + 2]] += "".join(t.text for t in self._all[begin + 1 : end]) + "))"
                 self._text[begin], self._text[end] = "/*", "*/"
         elif size:
-            self._text[begin], self._text[end] = "{mql::fixed(", ")}"
+            self._text[begin], self._text[end] = "{mql::fixed(mql::constant<(", ")>)}"
 
     # -- output ------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ BUILTIN = frozenset("bool char uchar short ushort int uint long ulong float doub
 NOT_A_TYPE = frozenset(
     "return delete else case new do goto const static input sinput extern virtual public private protected".split()
 )
+_HEADS = ("class", "struct", "union", "enum")
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -97,7 +98,9 @@ def check(all_: Sequence[Token], pairs: dict[int, int], names: Names) -> None:
     """
     for i, t in enumerate(all_):
         if t.kind == "name":
-            _word(t, all_[i - 1] if i else t)
+            _word(all_, i)
+        elif t.kind == "text" and not t.gap and all_[i - 1].kind == "name" and all_[i - 1].line == t.line:
+            raise t.wrong(f'{all_[i - 1].text}"...": a text with a prefix is C++, not MQL5')
         elif t.kind == "op":
             _operator(all_, i, pairs, names)
         elif t.kind == "number" and t.text[-1].isalpha() and t.text[:2].lower() != "0x" and t.text[-1] not in "fF":
@@ -106,11 +109,14 @@ def check(all_: Sequence[Token], pairs: dict[int, int], names: Names) -> None:
     _parameters(all_, pairs, names)
 
 
-def _word(t: Token, before: Token) -> None:
+def _word(all_: Sequence[Token], i: int) -> None:
+    t, before, after = all_[i], all_[i - 1], all_[min(i + 1, len(all_) - 1)]
     if t.text in CPP_ONLY:
         raise t.wrong(f"'{t.text}' is C++, not MQL5")
     if t.text in NOT_BUILT and before.text not in (".", "::"):
         raise t.wrong(f"'{t.text}' is not built here; use {NOT_BUILT[t.text]}")
+    if t.text == "operator" and after.kind == "name":
+        raise t.wrong("operators that convert are C++: write a method")
 
 
 def _operator(all_: Sequence[Token], i: int, pairs: dict[int, int], names: Names) -> None:
@@ -125,26 +131,61 @@ def _operator(all_: Sequence[Token], i: int, pairs: dict[int, int], names: Names
         raise t.wrong(f"there are pointers to classes only, none to {before.text}")
     if t.text in ("&", "*") and names.is_object(before.text) and after.text == t.text:
         raise t.wrong(f"'{t.text}{t.text}' is C++, not MQL5")
-    if t.text == "(" and before.text == "for":
-        inside = all_[i + 1 : pairs[i]]
-        if not any(x.text == ";" for x in inside):
-            raise before.wrong("for(x : list) is C++: count the index")
+    if t.text == "(" and before.text == "for" and not any(x.text == ";" for x in all_[i + 1 : pairs[i]]):
+        raise before.wrong("for(x : list) is C++: count the index")
+    if t.text == "=" and after.text in ("default", "delete"):
+        raise after.wrong(f"'= {after.text}' is C++: write the function, or leave it away")
+    if t.text == "{":
+        _braces(all_, i, names)
     if t.text == "&" and before.kind == "name" and names.is_type(before.text) and after.kind == "name":
-        follows = all_[i + 2].text
-        if follows in (";", "=") and not _inside_parens(i, pairs, all_):
+        _reference(all_, i, pairs)
+
+
+def _braces(all_: Sequence[Token], i: int, names: Names) -> None:
+    before, earlier = all_[i - 1], all_[i - 2]
+    declared = before.kind == "name" and earlier.kind == "name" and names.is_type(earlier.text)
+    temporary = names.is_object(before.text) and earlier.text not in (
+        *_HEADS,
+        ":",
+        ",",
+        "public",
+        "protected",
+        "private",
+    )
+    if declared or temporary or before.text in ("return", "("):
+        raise all_[i].wrong("values in braces without '=' are C++: MQL5 writes T x = {...}")
+
+
+def _reference(all_: Sequence[Token], i: int, pairs: dict[int, int]) -> None:
+    """:param i: the ``&`` between a type and a name"""
+    t, kind, follows = all_[i], all_[i - 1].text, all_[i + 2].text
+    outside = _enclosing(i, pairs, all_)
+    if outside < 0 or all_[outside].text != "(":
+        if follows in (";", "="):
             raise t.wrong("a reference to a variable is C++: MQL5 has references as parameters only")
+        if follows == "(":
+            raise t.wrong("a function that returns a reference is C++: return a copy or a pointer")
+    elif follows == "=":
+        raise t.wrong("a parameter passed by reference has no default")
+    elif (
+        kind in BUILTIN
+        and all_[i - 2].text == "const"
+        and follows in (",", ")")
+        and not all_[outside - 1].text.startswith("On")
+    ):
+        raise t.wrong(f"const {kind} &: pass it by value; MetaEditor may take variables only for a reference")
 
 
-def _inside_parens(i: int, pairs: dict[int, int], all_: Sequence[Token]) -> bool:
+def _enclosing(i: int, pairs: dict[int, int], all_: Sequence[Token]) -> int:
+    """The bracket that a token is in; -1 at the top."""
+    i -= 1
     while i >= 0:
-        if all_[i].text in (")", "]", "}") and i in pairs:
+        if all_[i].kind == "op" and all_[i].text in (")", "]", "}"):
             i = pairs[i]
-        elif all_[i].text == "(":
-            return True
-        elif all_[i].text in ("{", ";"):
-            return False
+        elif all_[i].kind == "op" and all_[i].text in ("(", "[", "{"):
+            return i
         i -= 1
-    return False
+    return -1
 
 
 def _bodies(all_: Sequence[Token], pairs: dict[int, int]) -> None:
@@ -182,11 +223,13 @@ def _parameters(all_: Sequence[Token], pairs: dict[int, int], names: Names) -> N
             continue
         k = i + 1 + (all_[i + 1].text == "const")
         kind, name, end = all_[k], all_[k + 1], all_[k + 2]
-        if kind.kind != "name" or name.kind != "name" or kind.text in NOT_A_TYPE or not _inside_parens(i, pairs, all_):
+        if kind.kind != "name" or name.kind != "name" or kind.text in NOT_A_TYPE:
+            continue
+        if not names.is_type(kind.text) or all_[_enclosing(k, pairs, all_)].text != "(":
             continue
         if names.is_object(kind.text) and end.text in (",", ")", "="):
             raise name.wrong(
                 f"{kind.text} {name.text}: objects and structures are passed by reference, {kind.text} &{name.text}"
             )
-        if end.text == "[" and all_[k + 3].text == "]" and names.is_type(kind.text):
+        if end.text == "[" and all_[k + 3].text == "]":
             raise name.wrong(f"{kind.text} {name.text}[]: arrays are passed by reference, {kind.text} &{name.text}[]")

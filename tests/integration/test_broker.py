@@ -24,7 +24,7 @@ from kakehashi.terminal.core.words import MarginMode, OrderType, Request, Retcod
 from kakehashi.terminal.ea import EaConfig, MockEa
 from kakehashi.terminal.ledger import Ledger
 from kakehashi.terminal.server import TradeServer
-from kakehashi.terminal.wire import Filter, Login
+from kakehashi.terminal.wire import Filter, Follow, Login
 
 AT = 1_790_557_200_000
 
@@ -390,5 +390,41 @@ def test_an_ea_reports_a_refusal_as_the_broker_gave_it(tmp_path: Path, faults: d
             assert [(r["status"], r["retcode"]) for r in room.results] == [("rejected", retcode)] * 2
             assert all(r["message"] for r in room.results)
             assert room.deals() == 0
+
+    asyncio.run(scene())
+
+
+def test_a_terminal_that_follows_is_told_what_it_does_not_know(broker: Process) -> None:
+    async def scene() -> None:
+        following, trading = BrokerClient(broker.socket), BrokerClient(broker.socket)
+        await following.login(Login(account="alpha"))
+        state = await following.follow(Follow(account="alpha"))
+        assert {q.symbol for q in state.quotes} >= {"EURUSD", "USDJPY"}
+        await trading.order_send("alpha", BUY)
+        while not state.deals:  # a tick is news, too
+            state = await following.follow(Follow(account="alpha", turn=state.turn, wait_ms=5_000))
+        assert (len(state.deals), len(state.positions), len(state.done)) == (1, 1, 1)
+        state = await following.follow(Follow(account="alpha", deals=1, done=1))
+        assert (state.deals, state.done, len(state.positions)) == ([], [], 1)
+        for client in (following, trading):
+            await client.close()
+
+    asyncio.run(scene())
+
+
+def test_a_forced_stop_out_closes_the_worst_position_first(broker: Process) -> None:
+    async def scene() -> None:
+        client = BrokerClient(broker.socket)
+        await client.login(Login(account="alpha"))
+        await client.set_price("EURUSD", Decimal("1.10000"))
+        await client.order_send("alpha", BUY)
+        await client.set_price("EURUSD", Decimal("1.20000"))
+        worst = await client.order_send("alpha", BUY)
+        await client.set_price("EURUSD", Decimal("1.15000"))
+        closed = await client.stop_out("alpha")
+        assert [(d.reason, d.entry) for d in closed] == [("SO", "OUT")] * 2
+        assert closed[0].position == worst.order
+        assert await client.positions(Filter(account="alpha")) == []
+        await client.close()
 
     asyncio.run(scene())

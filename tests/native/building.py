@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,10 +25,22 @@ class Native:
 
     program: Path
     data: Path
+    started: "list[subprocess.Popen[str]]" = field(default_factory=list)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [str(self.program), "--data", str(self.data), *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+        process: subprocess.Popen[str] = subprocess.Popen(command, **pipes)
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a test that failed left behind."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.started.clear()
 
     def run(self, *arguments: str) -> Ran:
         process = self.start(*arguments)

@@ -15,6 +15,13 @@ import pytest
 from tests.native.building import PROGRAMS, ROOT, Build, Native
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test that needs the shim waits for its compiler: half a minute where nothing else runs."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(180))
+
+
 @pytest.fixture(scope="session")
 def runner() -> ModuleType:
     """``mql5/runner/build.py``, which brings its step along."""
@@ -27,7 +34,7 @@ def runner() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def build(runner: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def build(runner: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     """Builds a source file, or one of ``programs`` by its name; the same one once only."""
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         pytest.skip("no C++ compiler (g++): the MQL5 sources are neither built nor run")
@@ -42,10 +49,13 @@ def build(runner: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Build
             runner.build(path, place / "program", san=bool(os.environ.get("KK_NATIVE_SAN")))
             built[source] = Native(place / "program", place / "data")
         found = built[source]
+        found.end()
         shutil.rmtree(found.data, ignore_errors=True)
         return found
 
-    return make
+    yield make
+    for program in built.values():
+        program.end()
 
 
 @pytest.fixture

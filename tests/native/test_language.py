@@ -59,6 +59,12 @@ def test_an_input_that_is_wrong_is_refused(build: Build, given: str, said: str) 
     assert said in ran.err
 
 
+def test_timer_events_that_fell_due_meanwhile_are_not_queued(build: Build) -> None:
+    ran = build("Slow").run()
+    assert ran.code == 0
+    assert int(ran.out[0].removeprefix("four events in ms ")) >= 40
+
+
 def test_sigterm_is_a_terminal_that_closes(build: Build) -> None:
     process = build("Busy").start()
     assert process.stdout is not None

@@ -20,6 +20,9 @@ REFUSED = [
     ("Sort([](int a) { return a; });", "lambda"),
     ("datetime t = D'yesterday';", "a date is written"),
     ("Print(1;", "'}' closes nothing"),
+    ("int n{5};", "without '='"),
+    ("Use(Box{});", "without '='"),
+    ('string s = u8"x";', "with a prefix"),
 ]
 OUTSIDE = [
     ("class A { int n = 5; };", "in the constructor"),
@@ -30,6 +33,12 @@ OUTSIDE = [
     ('#import "user32.dll"', "#import"),
     ("#include <Trade/Trade.mqh>", "standard library"),
     ('#include "Missing.mqh"', "is not beside"),
+    ("struct S { operator int(void) { return 1; } };", "operators that convert"),
+    ("int &F(void) { return 1; }", "returns a reference"),
+    ("struct S { int n; };\nvoid F(const S &s = 0) {}", "has no default"),
+    ("void F(const string &s) {}", "pass it by value"),
+    ("class A { A(void) = default; };", "'= default' is C++"),
+    ("enum E : uchar { X };", "an enum is declared as"),
     ("interface I { void F(void); };", "'interface' is not built"),
 ]
 

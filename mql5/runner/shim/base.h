@@ -111,6 +111,9 @@ inline bool operator!=(const string& a, null_t) { return !a.is_null(); }
 
 struct fixed { int64 size; template <class T> explicit constexpr fixed(T n) : size(int64(n)) {} };
 
+// The size of an array that is not dynamic has to be known when it is compiled.
+template <auto N> inline constexpr int64 constant = int64(N);
+
 // An index that remembers where it was written.
 struct index_t {
     int64 i;

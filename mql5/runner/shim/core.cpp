@@ -13,6 +13,8 @@
 
 #include "runner.h"
 
+extern "C" char __executable_start;  // the linker's
+
 namespace mql {
 
 using namespace runner;
@@ -44,9 +46,7 @@ static std::string where(void* const* frames, int n) {
     if (length <= 0) return "?:0";
     self[length] = 0;
     std::string command = std::string("addr2line -e '") + self + "'";
-    std::FILE* maps = std::fopen("/proc/self/maps", "r");
-    unsigned long base = 0;
-    if (maps) { if (std::fscanf(maps, "%lx", &base) != 1) base = 0; std::fclose(maps); }
+    unsigned long base = reinterpret_cast<unsigned long>(&__executable_start);
     char text[64];
     for (int i = 0; i < n; ++i) {
         std::snprintf(text, sizeof text, " 0x%lx", reinterpret_cast<unsigned long>(frames[i]) - base - (i ? 1 : 0));

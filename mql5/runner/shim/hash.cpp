@@ -10,6 +10,7 @@ namespace {
 
 using Bytes = std::basic_string<uchar>;
 
+Bytes bytes_of(const array<uchar>& data) { return data.size() ? Bytes(data.data(), size_t(data.size())) : Bytes(); }
 uint left(uint v, int n) { return v << n | v >> (32 - n); }
 uint right(uint v, int n) { return v >> n | v << (32 - n); }
 
@@ -137,7 +138,7 @@ int give(const Bytes& bytes, array<uchar>& result) {
 }  // namespace
 
 int CryptEncode(ENUM_CRYPT_METHOD method, const array<uchar>& data, const array<uchar>&, array<uchar>& result) {
-    Bytes in(data.data(), size_t(data.size()));
+    Bytes in = bytes_of(data);
     switch (method) {
         case CRYPT_BASE64: return give(to_base64(in), result);
         case CRYPT_HASH_SHA1: return give(sha1(in), result);
@@ -148,7 +149,7 @@ int CryptEncode(ENUM_CRYPT_METHOD method, const array<uchar>& data, const array<
 }
 int CryptDecode(ENUM_CRYPT_METHOD method, const array<uchar>& data, const array<uchar>&, array<uchar>& result) {
     Bytes out;
-    if (method == CRYPT_BASE64 && from_base64(Bytes(data.data(), size_t(data.size())), out)) return give(out, result);
+    if (method == CRYPT_BASE64 && from_base64(bytes_of(data), out)) return give(out, result);
     runner::fail(method == CRYPT_BASE64 ? ERR_INVALID_PARAMETER : ERR_FUNCTION_NOT_ALLOWED);
     return 0;
 }

@@ -16,6 +16,7 @@ from kakehashi.terminal.wire import (
     Call,
     Evidence,
     Filter,
+    Follow,
     Liquidity,
     Login,
     Pin,
@@ -24,6 +25,7 @@ from kakehashi.terminal.wire import (
     Read,
     Reply,
     SymbolFacts,
+    TerminalState,
     Traces,
 )
 
@@ -83,6 +85,9 @@ class BrokerClient:
 
     async def order_send(self, account: str, request: Request) -> Result:
         return await self._call("order_send", {"account": account, "request": request}, Result)
+
+    async def follow(self, wanted: Follow) -> TerminalState:
+        return await self._call("follow", wanted, TerminalState)
 
     async def stop_out(self, account: str) -> list[Deal]:
         """Close everything as the broker does when the margin is gone (test control)."""
