@@ -69,13 +69,13 @@ class SimTerminal:
 
     # -- what the shell asks ------------------------------------------------------------------------------------------
 
-    async def view(self, after_deal: int) -> View:
+    async def view(self, after_deal: int, since: int) -> View:
         await self._machine.awake()
         if self.dead:
             await asyncio.Event().wait()
         server, connected = self._server, self.connected_at is not None
         state, history = (self._state(), self._history()) if connected else (self._shown, None)
-        since = server.now() - DAY
+        since = since or server.now() - DAY
         rows = server.rows[: history.deals] if history else []
         if after_deal:
             rows = rows[bisect_right(rows, after_deal, key=lambda d: int(d.ticket)) :]
