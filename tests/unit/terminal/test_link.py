@@ -253,6 +253,14 @@ def test_a_wall_clock_that_jumped_is_a_pause_too() -> None:
     assert not only(ea.command(), Trade)
 
 
+def test_a_wall_clock_that_was_set_back_may_hide_a_pause_so_what_is_held_is_too_old() -> None:
+    ea = Ea().connect()
+    ea.show(connected=False)
+    ea.command(1)
+    ea.skew -= 20_000
+    assert results(ea.wait(250)) == [("EXPIRED", "TTL")]
+
+
 # -- R7: doubt ---------------------------------------------------------------------------------------------------
 
 

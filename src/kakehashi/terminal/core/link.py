@@ -76,6 +76,8 @@ EVENTS_IN_FLIGHT: Final = 100
 SYMBOLS_OF_FRAME: Final = 100
 """Rows of one SYMS: below 64 KiB, whatever the symbols are called."""
 QUOTES_OF_FRAME: Final = 400
+UNKNOWN_MS: Final = 3_600_000
+"""Counted for a pause of unknown length: longer than an entry lives, shorter than an exit."""
 _STAMPS_MS: Final = 120_000
 _NEW_INSTANCE: Final = frozenset({"JOURNAL_BACK", "INSTANCE_CLONED"})
 """REFUSE reasons that only another instance id answers (R2, R5)."""
@@ -358,6 +360,8 @@ class EaLink:
                 self._gap_at, self._beat_at = now, None
             if walked - passed > SKEW_MS:
                 self._age(walked - passed)
+            elif passed - walked > SKEW_MS:  # set back, perhaps while the machine was paused: for how long nobody knows
+                self._age(UNKNOWN_MS)
             if max(passed, walked) > SLEPT_MS:
                 self._synced.broken()
                 self._executions.synced_since = None
