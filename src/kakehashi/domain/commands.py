@@ -45,8 +45,12 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
     S.PLACED: _RESULTS - {S.PLACED},
     S.PARTIAL: frozenset({S.PARTIAL, S.FILLED, S.DONE, S.REJECTED, S.EXPIRED, S.CANCELLED}),
     S.NOT_EXECUTED: frozenset({S.FILLED}),
+    S.CANCELLED: frozenset({S.FILLED}),
 }
-"""What may follow; an ended command changes only from NOT_EXECUTED to FILLED, on the venue's word."""
+"""What may follow; an ended command changes only from NOT_EXECUTED or CANCELLED to FILLED, on the venue's word."""
+
+_REVIVED: Final = frozenset({S.NOT_EXECUTED, S.CANCELLED})
+"""Ends that were concluded, or told too early: the venue may know better."""
 
 HAPPENINGS: Final[Mapping[State, Happening]] = {
     S.SENT: Happening.LEASED,
@@ -319,12 +323,12 @@ class Commands:
             return []
         known = self._known_elsewhere(d)
         if after not in TRANSITIONS.get(d.state, frozenset()):
-            if after in (State.PLACED, State.PARTIAL) and d.state in TERMINAL - {State.NOT_EXECUTED}:
+            if after in (State.PLACED, State.PARTIAL) and d.state in TERMINAL - _REVIVED:
                 return []  # an older word than the one it ended with
             if after in DEALLESS and d.state in DEALLESS and not d.filled:
                 return []  # e.g. a journal that lost its last lines and had to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
-        revived = d.state is State.NOT_EXECUTED
+        revived = d.state in _REVIVED
         facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
         return [*facts, Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id)] if revived else facts
 
@@ -363,14 +367,14 @@ class Commands:
     def _evident(self, d: Delivery, found: Iterable[DealRow]) -> list[Fact]:
         _gather(d, found)
         filled = _filled(d)
-        if d.state not in (State.QUEUED, State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED):
+        if d.state not in _REVIVED | {State.QUEUED, State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL}:
             return []
         if filled <= d.filled:
             return []
         d.filled, d.price = filled, _mean(d)
         d.ticket = d.ticket or next((row.order for row in d.deals.values() if row.order), "")
         wanted = d.cmd.expect_vol if d.cmd.op == "CLOSE" and d.cmd.expect_vol else d.cmd.vol
-        whole = d.state is State.NOT_EXECUTED or (0 < wanted <= filled)
+        whole = d.state in _REVIVED or (0 < wanted <= filled)
         return self._result(d, State.FILLED if whole else State.PARTIAL, evidence="deals carry its magic")
 
     def _absent(self, d: Delivery, frame: QueryResult, mirror: Mirror, now: Millis, broker_offset: int) -> bool:

@@ -130,6 +130,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Happening, State]]] = {
     State.DEAD: {**_RESULTS, H.RETRIED: State.QUEUED, H.DISCARDED: State.CANCELLED},
     State.TAKEN: {**_RESULTS},
     State.EXPIRED: {},
+    State.CANCELLED: {H.FILLED: State.FILLED},
     State.NOT_EXECUTED: {H.FILLED: State.FILLED, H.FILLED_PART: State.PARTIAL},
 }
 """(state, happening) to the next state; every other pair is illegal."""

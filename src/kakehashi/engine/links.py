@@ -17,7 +17,7 @@ from kakehashi.domain.link import LEASE_HELD, Link
 from kakehashi.domain.linkrows import SMALLEST, closed_by, command, deal, delivery, instrument, mismatch, position, row
 from kakehashi.domain.linkwords import CommandMoved, LinkRecord, LinkSettings, LinkState, Session
 from kakehashi.domain.messages import AccountReport, DeliveriesLeased, Event, OrderReported
-from kakehashi.domain.orders import Happening, Order, State
+from kakehashi.domain.orders import IN_FLIGHT, Happening, Order, State
 from kakehashi.domain.values import ZERO, Millis, Money, Quote
 from kakehashi.domain.views import BrokerPosition
 from kakehashi.engine.engine import SEQ_BITS, Engine
@@ -29,7 +29,8 @@ WITHDRAWN = "WITHDRAWN"
 MAX_WATCHED = 200
 WATCHED_UNASKED = 50
 """Of so many symbols of the terminal the prices are wanted before anybody trades them: an alert may name any."""
-ON_ITS_WAY = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.NOT_EXECUTED})
+ON_ITS_WAY = IN_FLIGHT - {State.UNCONFIRMED} | {State.NOT_EXECUTED, State.CANCELLED}
+"""Of these there may still be news."""
 
 
 class Routed(msgspec.Struct, kw_only=True):

@@ -118,6 +118,6 @@ async def _load_orders(store: Store, engine: Engine) -> Mapping[str, list[Order]
             engine.know_magic(order)
             if order.terminal:
                 engine.book.put(order)  # so that a result repeated after a restart is known for what it is
-                if order.linked and order.state is State.NOT_EXECUTED:
+                if order.linked and order.state in (State.NOT_EXECUTED, State.CANCELLED):
                     linked.setdefault(name, []).append(order)
     return linked
