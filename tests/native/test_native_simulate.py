@@ -70,8 +70,8 @@ def simulate(door: Door, broker: str, tmp_path: Path) -> Iterator[Any]:
 
     yield start
     for process in started:
-        process.kill()
-        process.wait(10)
+        process.terminate()  # killed, it would leave its EAs behind
+        process.wait(20)
 
 
 def test_two_compiled_eas_come_as_two_accounts_each_with_its_own_token_and_end_together(
