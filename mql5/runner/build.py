@@ -132,8 +132,9 @@ def build(source: Path, target: Path, *, san: bool = False, cov: bool = False, i
                 fresh = Path(folder) / "program"
                 _compile(cxx, flags, unit.cpp, archive, fresh, tls=tls)
                 fresh.replace(kept)
-        target.unlink(missing_ok=True)  # it may be running: that one keeps its own
-        shutil.copy2(kept, target)
+        fresh = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copy2(kept, fresh)
+        fresh.replace(target)  # it may be running, or about to be: there is always a whole one
     _forget_old(kept.parent)
 
 

@@ -117,6 +117,7 @@ public:
          m_held[count].seq = cmd.seq;
          m_held[count].ep = cmd.ep;
          m_held[count].born = born;
+         m_held[count].unseen = NEVER;
         }
       else if(held >= 0) // stamped anew: the age only grows
         {
@@ -150,6 +151,13 @@ public:
         }
      }
 
+   // What waits to be started is older than the timer says.
+   void              Age(const long ms)
+     {
+      for(int i = 0; i < ArraySize(m_held); i++)
+         m_held[i].born -= ms;
+     }
+
    // What was acked and not started never will be (R5).
    void              LeaseLost(void)
      {
@@ -180,7 +188,11 @@ public:
          bool sees = (view.there && synced_since != NEVER);
          int work = m_held[held].work;
          if(d.kind == DECIDED_NOTHING && may_start && sees && m_held[held].ep == m_memory.ep && Free(work))
+           {
             Judge(work, d);
+            if(d.kind == DECIDED_VERDICT && PerhapsNew(held, now))
+               continue;
+           }
          if(d.kind == DECIDED_PLAN)
             Begin(work, d.plan, now);
          else if(d.kind == DECIDED_VERDICT)
@@ -379,6 +391,29 @@ private:
          if(Conflict(m_memory.works[work].cmd, m_memory.works[m_pursuits[i].work].cmd, m_netting))
             return false;
       return true;
+     }
+
+   // Whether what it means may only not be shown yet. It has some seconds to appear; then it is gone.
+   bool              PerhapsNew(const int held, const long now)
+     {
+      int work = m_held[held].work;
+      if(IsEntry(m_memory.works[work].cmd.op) || Shows(m_memory.works[work].cmd.target))
+         return false;
+      if(m_held[held].unseen == NEVER)
+         m_held[held].unseen = now;
+      return now < m_held[held].unseen + UNSEEN_MS;
+     }
+
+   // Whether the terminal has a position or an order of this name.
+   bool              Shows(const string target) const
+     {
+      for(int i = 0; i < ArraySize(view.positions); i++)
+         if(IdentOf(view.positions[i]) == target)
+            return true;
+      for(int i = 0; i < ArraySize(view.orders); i++)
+         if(view.orders[i].ticket == target)
+            return true;
+      return false;
      }
 
    void              Judge(const int work, Decision &d) const

@@ -12,6 +12,8 @@
 #include <Kakehashi/Text.mqh>
 
 #define JSON_DEPTH 32
+// Counters, times and check sums are at most 2^53.
+const long MAX_INTEGER = 9007199254740992;
 
 enum ENUM_JSON
   {
@@ -131,8 +133,10 @@ public:
       bool negative = (StringLen(text) > 0 && StringGetCharacter(text, 0) == '-');
       string digits = negative ? StringSubstr(text, 1) : text;
       bool number = (m_nodes[field].type == JSON_NUMBER || m_nodes[field].type == JSON_TEXT);
-      if(!number || !IsDigits(digits) || StringLen(digits) > 18)
+      if(!number || !IsDigits(digits))
          Fault("BAD_FRAME");
+      else if(StringLen(digits) > 16 || StringToInteger(digits) > MAX_INTEGER)
+         Fault("NUMBER_OUT_OF_RANGE");
       else
          return StringToInteger(text);
       return otherwise;

@@ -173,7 +173,10 @@ public:
    void              TakeRead(const long now, const long wall)
      {
       Clocks(now, wall);
+      bool was_synced = Synced();
       m_synced.Read(acts.view, now);
+      if(was_synced && !Synced())
+         m_beat_at = NEVER; // the hub calls the mirror fresh until it hears otherwise
       acts.viewed = now;
       acts.synced_since = m_synced.since;
       if(acts.view.connected)
@@ -413,6 +416,8 @@ private:
             m_gap_at = now;
             m_beat_at = NEVER;
            }
+         if(walked - passed > SKEW_MS)
+            Age(walked - passed);
          if(MathMax(passed, walked) > SLEPT_MS)
            {
             m_synced.Broken();
@@ -422,6 +427,15 @@ private:
       m_clocked = true;
       m_last_now = now;
       m_last_wall = wall;
+     }
+
+   // A paused machine's timer stood still: whatever age is counted from lies that much further back (R9).
+   void              Age(const long ms)
+     {
+      m_greeted -= ms;
+      for(int i = 0; i < ArraySize(m_beats); i++)
+         m_beats[i].at -= ms;
+      acts.Age(ms);
      }
 
    long              BeatAt(const long n) const
@@ -469,7 +483,7 @@ private:
          Leave("DEAD", 0);
      }
 
-   // Every hb_ms, 0.5 s after the last change, at once after WELCOME and after a gap.
+   // Every hb_ms, 0.5 s after the last change, at once after WELCOME, after a gap and when sync is lost.
    void              Beat(const long now)
      {
       bool due = (m_beat_at == NEVER || now >= m_beat_at + m_hb_ms);

@@ -15,6 +15,8 @@
 #define ANSWER_SOON_MS 100
 #define LOOK_LATER_MS 5000
 #define LOOK_WORKING_MS 30000
+// How long an exit waits for its target to appear: a deal is often told before the terminal has its position.
+#define UNSEEN_MS 5000
 // Deals of one frame: below 64 KiB, whatever the symbols are called.
 #define FRAME_DEALS 100
 // How far back is read for a command that the journal does not know: nobody here can say when it was sent.
@@ -62,13 +64,15 @@ struct Trade
      }
   };
 
-// A command not started yet. `born`: monotonic ms at which it was zero old (R9).
+// A command not started yet. `born`: monotonic ms at which it was zero old (R9); `unseen`: since when its target is not
+// shown, NEVER: it was, or nobody looked.
 struct Held
   {
    int               work;
    long              seq;
    long              ep;
    long              born;
+   long              unseen;
 
                      Held(void)
      {
@@ -76,6 +80,7 @@ struct Held
       seq = 0;
       ep = 0;
       born = 0;
+      unseen = NEVER;
      }
   };
 

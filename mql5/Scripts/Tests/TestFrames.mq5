@@ -76,6 +76,8 @@ void Refused(void)
    FromHub frame;
    Same("an amount that is endless", ReadFrame(reader, "{\"t\":\"CMD\",\"id\":\"c\",\"seq\":1,\"op\":\"OPEN\",\"sym\":\"X\",\"magic\":\"1\",\"ep\":1,\"ttl_ms\":1,\"vol\":\"NaN\"}", frame), "NUMBER_OUT_OF_RANGE");
    Same("an amount that is too large", ReadFrame(reader, "{\"t\":\"CMD\",\"id\":\"c\",\"seq\":1,\"op\":\"OPEN\",\"sym\":\"X\",\"magic\":\"1\",\"ep\":1,\"ttl_ms\":1,\"vol\":\"1000000000000.01\"}", frame), "NUMBER_OUT_OF_RANGE");
+   Same("a number beyond 2^53", ReadFrame(reader, "{\"t\":\"EVTA\",\"n\":9007199254740993}", frame), "NUMBER_OUT_OF_RANGE");
+   Same("2^53 itself", ReadFrame(reader, "{\"t\":\"EVTA\",\"n\":9007199254740992}", frame), "");
    Same("a required field is missing", ReadFrame(reader, "{\"t\":\"EVTA\"}", frame), "BAD_FRAME");
    Same("a text where a number belongs", ReadFrame(reader, "{\"t\":\"EVTA\",\"n\":\"x\"}", frame), "BAD_FRAME");
    Same("another version", ReadFrame(reader, "{\"t\":\"EVTA\",\"n\":1,\"v\":2}", frame), "BAD_FRAME");

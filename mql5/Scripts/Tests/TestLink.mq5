@@ -27,6 +27,7 @@ public:
    string            said[]; // frames since Clear
    int               sent;   // trades since Clear
    long              now;
+   long              ahead; // of `now`: the wall clock
 
    string            Open(const string name)
      {
@@ -41,6 +42,7 @@ public:
       shown.server = "Demo";
       shown.broker_time = BROKER;
       now = 1000000;
+      ahead = 0;
       sent = 0;
       link.TakeStart("i-" + IntegerToString(journal.memory.line), now, now);
       return why;
@@ -80,7 +82,7 @@ public:
       CJson json;
       FromHub frame;
       Same("the test's own frame", ReadFrame(json, text, frame), "");
-      link.TakeFrame(frame, now, now);
+      link.TakeFrame(frame, now, now + ahead);
       Collect();
      }
 
@@ -90,23 +92,28 @@ public:
       for(int passed = 0; passed < ms; passed += 250)
         {
          now += 250;
-         link.TakeTime(now, now);
-         link.TakeView(shown, now, now);
+         link.TakeTime(now, now + ahead);
+         link.TakeView(shown, now, now + ahead);
          Collect();
          if(answering)
             Answer();
         }
      }
 
-   void              Answer(void)
+   // The number of the last heartbeat since Clear; 0: there was none.
+   long              LastBeat(void) const
      {
       for(int i = ArraySize(said) - 1; i >= 0; i--)
          if(StringFind(said[i], "{\"t\":\"HB\"") == 0)
-           {
-            int at = StringFind(said[i], "\"n\":") + 4;
-            Hear("{\"t\":\"HBA\",\"n\":" + IntegerToString(StringToInteger(StringSubstr(said[i], at))) + ",\"ep\":" + IntegerToString(HUB_EP) + "}");
-            return;
-           }
+            return StringToInteger(StringSubstr(said[i], StringFind(said[i], "\"n\":") + 4));
+      return 0;
+     }
+
+   void              Answer(void)
+     {
+      long beat = LastBeat();
+      if(beat > 0)
+         Hear("{\"t\":\"HBA\",\"n\":" + IntegerToString(beat) + ",\"ep\":" + IntegerToString(HUB_EP) + "}");
      }
 
    void              Connect(const int ep)
@@ -221,6 +228,9 @@ void Refusals(void)
    d.Order(6, "");
    Check("resumed", d.sent == 1);
    d.Hear("{\"t\":\"CMD\",\"id\":\"x\",\"seq\":9,\"op\":\"CLOSE\",\"sym\":\"EURUSD\",\"side\":\"B\",\"magic\":\"9\",\"ep\":5,\"ttl_ms\":0,\"target\":\"1\"}");
+   d.Wait(4750, true);
+   Check("perhaps its position is not shown yet", d.Said("ALREADY_FLAT") == 0);
+   d.Wait(250, true);
    Check("nothing to close", d.Said("ALREADY_FLAT") == 1);
    d.Hear("{\"t\":\"CMD\",\"id\":\"y\",\"seq\":8,\"op\":\"MODIFY\",\"sym\":\"EURUSD\",\"magic\":\"9\",\"ep\":5,\"ttl_ms\":0,\"target\":\"1\"}");
    Check("an older one on that target", d.Said("SUPERSEDED") == 1);
@@ -261,6 +271,77 @@ void Exits(void)
    Check("the levels tell that it was done", d.Said("\"id\":\"d\",\"j\":14,\"st\":\"DONE\"") == 1);
    d.Wait(250, true);
    Check("then the next one goes", d.sent == 2);
+  }
+
+// A deal is told before the terminal shows its position: what is meant has 5 s to appear.
+void Unseen(void)
+  {
+   Fresh("unseen");
+   CDesk d;
+   d.Ready("unseen");
+   string head = "{\"t\":\"CMD\",\"sym\":\"EURUSD\",\"ep\":5,\"ttl_ms\":0,";
+   d.Hear(head + "\"id\":\"a\",\"seq\":1,\"op\":\"CLOSE\",\"magic\":\"1\",\"target\":\"1001\"}");
+   d.Hear(head + "\"id\":\"b\",\"seq\":2,\"op\":\"CLOSE_PARTIAL\",\"magic\":\"2\",\"target\":\"1002\",\"vol\":\"0.05\",\"expect_vol\":\"0.1\"}");
+   d.Hear(head + "\"id\":\"c\",\"seq\":3,\"op\":\"CANCEL\",\"magic\":\"3\",\"target\":\"1003\"}");
+   d.Wait(3000, true);
+   Check("nothing is called gone yet", d.Said("\"EVT\"") == 0 && d.sent == 0);
+   ArrayResize(d.shown.positions, 1);
+   d.shown.positions[0].ticket = "1001";
+   d.shown.positions[0].symbol = "EURUSD";
+   d.shown.positions[0].side = "B";
+   d.shown.positions[0].volume = "0.10";
+   d.Wait(250, true);
+   Check("the position that came is closed", d.sent == 1 && d.Said("ALREADY_FLAT") == 0);
+   d.Wait(1500, true);
+   Check("the others still have time", d.Said("PRECOND") == 0 && d.Said("GONE") == 0);
+   d.Wait(250, true);
+   Check("then they are gone", d.Said("PRECOND") == 1 && d.Said("GONE") == 1 && d.sent == 1);
+  }
+
+// A virtual machine is paused: its timer stands still, the wall clock does not.
+void Pauses(void)
+  {
+   Fresh("pauses");
+   CDesk d;
+   d.Ready("pauses");
+   d.now += 1500; // a gap: what comes now is held
+   d.Order(1, ",\"age_ms\":550000");
+   Check("it waits", d.sent == 0 && d.Said("\"ACK\"") == 1 && d.Said("\"st\"") == 0);
+   d.ahead += 60000;
+   d.Wait(250, false);
+   Check("it is as old as the wall clock says", d.Said("\"reason\":\"TTL\"") == 1 && d.sent == 0);
+   d.Wait(7000, true);
+   d.Order(2, ",\"age_ms\":550000,\"hn\":" + IntegerToString(d.LastBeat()));
+   Check("what is counted from after the pause is younger", d.sent == 1);
+   long beat = d.LastBeat();
+   d.Hear("{\"t\":\"EVTA\",\"n\":1}");
+   d.Clear();
+   d.ahead += 60000;
+   d.Order(3, ",\"age_ms\":550000,\"hn\":" + IntegerToString(beat));
+   Check("what is counted from before the next one is not", d.Said("\"reason\":\"TTL\"") == 1);
+   d.Hear("{\"t\":\"EVTA\",\"n\":2}");
+   d.Wait(7000, true);
+   beat = d.LastBeat();
+   d.Clear();
+   d.ahead -= 3600000;
+   d.Order(4, ",\"age_ms\":550000,\"hn\":" + IntegerToString(beat));
+   d.Answer();
+   Check("a wall clock that is set back makes nothing older", d.sent == 1 && d.Said("\"reason\":\"TTL\"") == 0);
+  }
+
+// The hub calls the mirror fresh until it hears otherwise.
+void Unsynced(void)
+  {
+   Fresh("unsynced");
+   CDesk d;
+   d.Ready("unsynced");
+   d.Wait(1000, true);
+   d.Clear();
+   d.shown.connected = false;
+   d.Wait(250, false);
+   Check("it says at once that it is not synced", d.Said("\"HB\"") == 1 && d.Said("\"synced\":false") == 1);
+   d.Wait(1000, false);
+   Check("once", d.Said("\"HB\"") == 1);
   }
 
 void Clocks(void)
@@ -422,6 +503,9 @@ void OnStart(void)
    Lives();
    Refusals();
    Exits();
+   Unseen();
+   Pauses();
+   Unsynced();
    Clocks();
    Doubts();
    State();

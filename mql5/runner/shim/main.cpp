@@ -31,6 +31,7 @@ void catch_faults();
 static const char* USAGE =
     "usage: %s [--set INPUT=VALUE]... [options]\n"
     "  --set INPUT=VALUE     any input of the program; --inputs lists them\n"
+    "  --set-env INPUT=NAME  an input whose value is in this environment variable: secrets are no arguments\n"
     "  --account NAME        the account at the simulated broker; --broker SOCKET where that is (a path, or HOST:PORT)\n"
     "  --data DIR            the terminal's data folder (default .); files are in DIR/MQL5/Files\n"
     "  --common DIR          the common folder of all terminals (default DIR/Common/Files)\n"
@@ -105,6 +106,12 @@ __attribute__((constructor(150))) static void read_command_line(int argc, char**
         else if (flag == "--pace") options.pace = std::max(0.1, std::atof(value.c_str()));
         else if (flag == "--die") options.dies.push_back(value);
         else if (flag == "--set") options.inputs.insert_or_assign(split(argv[0], value).first, split(argv[0], value).second);
+        else if (flag == "--set-env") {
+            auto [input, variable] = split(argv[0], value);
+            const char* held = std::getenv(variable.c_str());
+            if (!held) { std::fprintf(stderr, "%s: %s is not in the environment\n", argv[0], variable.c_str()); std::exit(2); }
+            options.inputs.insert_or_assign(input, held);
+        }
         else if (flag == "--switch") options.switches[split(argv[0], value).first] = std::atoll(split(argv[0], value).second.c_str());
         else if (flag == "--allow") { options.allow_all = false; options.allowed.push_back(value); }
         else { std::fprintf(stderr, "%s: unknown option %s\n", argv[0], flag.c_str()); std::fprintf(stderr, USAGE, argv[0]); std::exit(2); }

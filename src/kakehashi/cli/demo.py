@@ -36,6 +36,14 @@ def _text(data: dict[str, Any]) -> str:
     )
 
 
+def _which(why_not: str) -> str:
+    if language() == "ja":
+        return f"接続口座の EA: Python 版（{why_not}）" if why_not else "接続口座の EA: MQL5 版（この環境でコンパイル）"
+    if why_not:
+        return f"EA of the linked accounts: the one in Python; in MQL5: {why_not}"
+    return "EA of the linked accounts: the one in MQL5, compiled for this machine"
+
+
 @click.command("demo")
 @click.option("--headless", is_flag=True, help="Say nothing on the way.")
 @click.option("--duration", type=click.FloatRange(0, 3600), default=None, help="Go on trading so many seconds.")
@@ -59,6 +67,9 @@ def demo(headless: bool, duration: float | None, speed: float) -> Answer:
         stage = Stage(Path(folder))
         if not headless and not wants_json():
             say(f"hub on {stage.base_url}; everything is simulated, nothing leaves this machine")
+        why_not = stage.choose_ea()
+        if not headless and not wants_json():
+            say(_which(why_not))
         url = stage.prepare()
         setup_logging(stage.settings())
         script = Script(speed=speed, seconds=duration, tell=tell)
@@ -68,4 +79,5 @@ def demo(headless: bool, duration: float | None, speed: float) -> Answer:
             await stage.perform(script.play)
 
         asyncio.run(play())
-        return Answer(script.report, 0 if script.report["ok"] else 1)
+        report = script.report | {"ea": "python" if why_not else "native"}
+        return Answer(report, 0 if report["ok"] else 1)

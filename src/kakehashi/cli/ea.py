@@ -1,6 +1,11 @@
-"""``kakehashi ea install``; ``kakehashi ea simulate``: the mock EA; ``kakehashi tv emulate``: TradingView's sender."""
+"""``kakehashi ea install``; ``kakehashi ea simulate``: the mock EA, or the one in MQL5; ``kakehashi tv emulate``: TradingView's
+sender.
+"""
 
 import asyncio
+import os
+import signal
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -47,22 +52,38 @@ ea.add_command(install_command)
 @click.option(
     "--link",
     type=click.Choice(["mailbox", "ws", "poll"]),
-    default="mailbox",
-    show_default=True,
+    default=None,
+    show_default="mailbox; native: ws",
     help="How it talks to the hub: the mailbox, or the link (klink/1) by WebSocket or by polls.",
 )
 @click.option(
     "--wait-ms", type=click.IntRange(0, 750), default=750, help="Link by polls: how long the hub may hold one."
 )
 @click.option("--die-at", default=None, metavar="POINT[:NTH]", help="Link: dies there, as by kill -9 (for tests).")
+@click.option(
+    "--native",
+    type=click.IntRange(1, 1000),
+    default=None,
+    metavar="N",
+    help="N Expert Advisors in MQL5, compiled by make ea. Over 1: accounts ACCOUNT-1 to ACCOUNT-N, logins from the number "
+    "on, N tokens with commas between.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Native: keeps the terminals' data folders, one for each account.",
+)
 @command_output()
 def simulate(
     secret: str,
     url: str | None,
     socket_path: str | None,
-    link: str,
+    link: str | None,
     wait_ms: int,
     die_at: str | None,
+    native: int | None,
+    data: Path | None,
     **options: Any,
 ) -> None:
     """Trade on the simulated broker what the hub says, until Ctrl-C."""
@@ -75,12 +96,16 @@ def simulate(
     options["balance"] = Decimal(options["balance"])
     options["margin_mode"] = MarginMode(options["margin_mode"])
     options |= {"base_url": hub_url(url), "token": secret, "socket": socket_path or str(settings.broker.socket)}
-    if link == "mailbox":
+    if native is not None:
+        if link == "mailbox" or options["legacy"] or options["die_after_poll"] or options["journal"] or die_at:
+            raise Malformed("USAGE", "--native goes with --link ws or poll; --data says where it keeps its journal")
+        _native(options, native, transport=link or "ws", data=data)
+    elif link in (None, "mailbox"):
         _by_mailbox(options)
     elif options["legacy"] or options["die_after_poll"]:
         raise Malformed("USAGE", "--legacy and --die-after-poll belong to the mailbox", value=link)
     else:
-        _by_link(options, transport=link, wait_ms=wait_ms, die_at=die_at)
+        _by_link(options, transport=str(link), wait_ms=wait_ms, die_at=die_at)
 
 
 def _by_mailbox(options: dict[str, Any]) -> None:
@@ -92,15 +117,65 @@ def _by_mailbox(options: dict[str, Any]) -> None:
         raise SystemExit(9) from None
 
 
+_OPENING = ("account", "number", "currency", "margin_mode", "balance", "suffix")
+
+
+def _native(options: dict[str, Any], count: int, *, transport: str, data: Path | None) -> None:
+    """One becomes this process, so that whoever ends it ends the EA; several are kept alive by it."""
+    from kakehashi.config import data_dir
+    from kakehashi.services.supervise import Role
+    from kakehashi.terminal.native import TOKEN_VARIABLE, NativeConfig, built, command_of
+    from kakehashi.terminal.wire import Login
+
+    program = built()
+    tokens = [token for token in options["token"].replace(",", " ").split() if token]
+    if len(tokens) != count:
+        raise Malformed("USAGE", f"--native {count} takes {count} tokens, one for each account", value=str(len(tokens)))
+    first = {name: options[name] for name in _OPENING}
+    logins = [Login(**first)] if count == 1 else [Login(**first | _nth(first, n)) for n in range(count)]
+    folder = data or data_dir() / "ea-native"
+    roles = []
+    for login, token in zip(logins, tokens, strict=True):
+        own = folder / login.account
+        own.mkdir(parents=True, exist_ok=True)
+        config = NativeConfig(
+            base_url=options["base_url"], broker=options["socket"], login=login, data=own, transport=transport
+        )
+        argv, env = command_of(config, program), {TOKEN_VARIABLE: token}
+        roles.append(Role(name=f"ea-{login.account}", argv=argv, env=env))
+    if count == 1:
+        sys.stdout.flush()
+        os.execve(program, roles[0].argv, os.environ | roles[0].env)  # noqa: S606 (no shell is wanted)
+    asyncio.run(_kept(roles))
+
+
+def _nth(first: dict[str, Any], n: int) -> dict[str, str]:
+    number = str(int(first["number"]) + n) if first["number"].isdigit() else ""
+    return {"account": f"{first['account']}-{n + 1}", "number": number}
+
+
+async def _kept(roles: list[Any]) -> None:
+    from kakehashi.services.supervise import Supervisor
+
+    supervisor, ended = Supervisor(roles), asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, ended.set)
+    running = asyncio.create_task(supervisor.run())
+    waiting = asyncio.create_task(ended.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    await supervisor.stop()
+    await running
+
+
 def _by_link(options: dict[str, Any], *, transport: str, wait_ms: int, die_at: str | None) -> None:
     from kakehashi.config import data_dir
     from kakehashi.terminal.linked import LinkedConfig, Transport, run_linked
     from kakehashi.terminal.wire import Login
 
-    opening = ("account", "number", "currency", "margin_mode", "balance", "suffix")
     config = LinkedConfig(
         **{name: options[name] for name in ("base_url", "token", "socket", "journal")},
-        login=Login(**{name: options[name] for name in opening}),
+        login=Login(**{name: options[name] for name in _OPENING}),
         journals=data_dir() / "ea",
         transport=Transport(transport),
         wait_ms=wait_ms,

@@ -15,6 +15,7 @@ import msgspec
 
 from kakehashi.bootstrap import opened_store, prepare_store
 from kakehashi.config import Settings, load_settings
+from kakehashi.domain.errors import Rejected
 from kakehashi.domain.rules import Route, rules_from_toml
 from kakehashi.domain.values import Account, MarginMode
 from kakehashi.ports import AuditRow, Store
@@ -22,8 +23,13 @@ from kakehashi.services import desk
 from kakehashi.services.access import create_token
 from kakehashi.services.ids import SystemClock
 from kakehashi.services.supervise import Role, Supervisor
+from kakehashi.terminal import native
+from kakehashi.terminal.core.words import MarginMode as BrokerMode
+from kakehashi.terminal.wire import Login
 
 START_LIMIT_S = 20.0
+BUILD_LIMIT_S = 18.0
+"""The demo is short: where compiling the EA takes longer, the Python EA plays."""
 
 
 class Cast(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +73,21 @@ class Stage:
         self.base_url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         self.webhook = ""
         self.ea_tokens: dict[str, str] = {}
+        self.native: Path | None = None
         self.store: Store
         self.supervisor: Supervisor
 
     def prepare(self) -> str:
         """Make the store; its URL."""
         return prepare_store(self.settings())
+
+    def choose_ea(self) -> str:
+        """Have the linked accounts use the EA in MQL5 where it can be compiled. Why they do not; empty: they do."""
+        try:
+            self.native = native.build(limit_s=BUILD_LIMIT_S)
+        except Rejected as e:
+            return f"{e} ({e.hint})" if e.hint else str(e)
+        return ""
 
     def settings(self) -> Settings:
         url = self.env["KAKEHASHI_STORE__URL"]
@@ -111,18 +126,30 @@ class Stage:
             Role(name="hub", argv=(*me, "run", "hub", "--fd", str(fd)), fds=(fd,)),
         ]
         for one in CAST:
-            argv = (
-                *(*me, "ea", "simulate", "--account", one.name, "--number", one.number, "--url", self.base_url),
-                *("--socket", str(self.socket), "--journal", str(self.folder / f"{one.name}.journal")),
-                *(("--link", one.link) if one.link != "mailbox" else MAILBOX),
-                *("--balance", one.balance, "--margin-mode", one.margin_mode.value),
-                *(("--suffix", one.suffix) if one.suffix else ()),
-            )
             # The fifth delivery: entry, take-profit, the reversal's two, then the close it dies with.
             once = ("--die-after-poll", "5") if one.name == dying else ()
-            env = {"KAKEHASHI_EA_TOKEN": self.ea_tokens[one.name]}
-            roles.append(Role(name=f"ea-{one.name}", argv=argv, once=once, env=env))
+            env = {native.TOKEN_VARIABLE: self.ea_tokens[one.name]}
+            roles.append(Role(name=f"ea-{one.name}", argv=self._ea(one), once=once, env=env))
         return roles
+
+    def _ea(self, one: Cast) -> tuple[str, ...]:
+        if self.native is not None and one.link != "mailbox":
+            mode, data = BrokerMode(one.margin_mode.value), self.folder / one.name
+            login = Login(
+                account=one.name, number=one.number, margin_mode=mode, balance=Decimal(one.balance), suffix=one.suffix
+            )
+            config = native.NativeConfig(
+                base_url=self.base_url, broker=str(self.socket), login=login, data=data, transport=one.link
+            )
+            return native.command_of(config, self.native)
+        return (
+            *(sys.executable, "-m", "kakehashi", "ea", "simulate"),
+            *("--account", one.name, "--number", one.number, "--url", self.base_url),
+            *("--socket", str(self.socket), "--journal", str(self.folder / f"{one.name}.journal")),
+            *(("--link", one.link) if one.link != "mailbox" else MAILBOX),
+            *("--balance", one.balance, "--margin-mode", one.margin_mode.value),
+            *(("--suffix", one.suffix) if one.suffix else ()),
+        )
 
     async def perform(self, script: Callable[["Stage"], Awaitable[None]]) -> None:
         """Run the processes while ``script`` plays; everything is ended afterwards, whatever happened."""

@@ -94,6 +94,9 @@ _EA_SAYS: Final = (
      "端末の「ファイル > データフォルダを開く」で表示されるフォルダーを --terminal で指定してください"),
     ("NO_SOURCES", 404, "the Expert Advisor's sources are not there", "EA のソースが見つかりません",
      "give the folder mql5 of a source tree by --from", "ソースツリーの mql5 フォルダーを --from で指定してください"),
+    ("NO_NATIVE_EA", 404, "the Expert Advisor is not compiled for this machine", "このマシン用にコンパイルされた EA がありません",
+     "make ea in the source tree; it needs g++ (Debian: apt install g++)",
+     "ソースツリーで make ea を実行してください（g++ が必要: Debian では apt install g++）"),
     # -- EVT.reason: the EA's last look before OrderSend
     ("WRONG_ACCOUNT", 409, "the terminal is logged in to another account or server than the EA was started on",
      "端末が EA の起動時とは別の口座またはサーバーにログインしています",

@@ -84,6 +84,7 @@ class Supervisor:
                 env={**self._env, **role.env},
                 pass_fds=role.fds,
                 stdin=asyncio.subprocess.DEVNULL,
+                stdout=self._stderr,
                 stderr=self._stderr,
             )
             self._processes[role.name] = process
