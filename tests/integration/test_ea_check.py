@@ -1,13 +1,17 @@
 """``ea check`` through a real hub: what an EA said is on disk, and found from there."""
 
+import json
 import sys
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from room import Room, a_room, room
 from wire import SPEC, Wire
 
+from kakehashi import cli
 from kakehashi.services import desk, eachecks
 from kakehashi.services.wishes import Beat
 
@@ -108,3 +112,19 @@ async def test_the_rest_face_says_the_same_in_the_language_asked_for(room: Room)
     assert row["message"] == "demo の EA はまだ一度も接続していません"
     missing = await room.http.get("/api/v1/accounts/nobody/check", headers=as_operator)
     assert missing.status_code == 404
+
+
+def test_the_command_line_shows_rows_to_programs_and_remedies_to_people(
+    in_empty_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAKEHASHI_STORE__URL", f"sqlite:///{in_empty_dir}/k.db")
+    assert cli.execute(["accounts", "add", "demo", "--number", "1001"]) == 0
+    capsys.readouterr()
+    assert cli.execute(["ea", "check", "demo", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["data"]
+    assert (row["code"], row["severity"]) == ("EA_NEVER_CONNECTED", "error")
+    assert cli.execute(["ea", "check", "demo", "--lang", "ja"]) == 0
+    shown = capsys.readouterr().out
+    assert "demo の EA はまだ一度も接続していません" in shown
+    assert "HubUrl・Token を確認してください" in shown
+    assert cli.execute(["ea", "check", "nobody"]) == 3
