@@ -13,6 +13,7 @@ from wire import SPEC, Wire
 
 from kakehashi import cli
 from kakehashi.services import desk, eachecks
+from kakehashi.services.scribe import MAX_EARLY
 from kakehashi.services.wishes import Beat
 
 __all__ = ["room"]
@@ -89,6 +90,17 @@ async def test_symbols_told_in_a_later_frame_are_known_at_once(room: Room) -> No
     assert row["severity"] == "error"
     assert "trend は GBPUSD.x を 0.1 ロット" in row["message"]
     assert "0.5 以上" in row["remedy"]
+
+
+async def test_an_ea_that_makes_symbols_up_does_not_have_its_mirror_written_for_each(room: Room) -> None:
+    ea = Wire(room)
+    await ea.come()
+    for n in range(MAX_EARLY + 20):
+        ea.say("SYMS", rows=[SPEC | {"symbol": f"X{n}"}])
+        await ea.beat(sseq=1)
+    (row,) = await room.store.rows("states", where={"key": "mirror|demo"}, limit=1)
+    kept = len(json.loads(row["body"])["instruments"])
+    assert MAX_EARLY <= kept < MAX_EARLY + 5
 
 
 async def test_a_connection_that_is_gone_is_found_and_the_report_survives_a_restart(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from kakehashi.services.watch import row_key
 
 MIRROR_EVERY_MS = 30_000
 WORTH_EVERY_MS = 5_000
+MAX_EARLY = 50
+"""Of so many frames with new symbols the mirror is written at once; an EA that makes them up one by one has to wait."""
 LINK = "link"
 """Whose journal lines the words of EAs are; the engine's own are its owner's."""
 
@@ -72,7 +74,7 @@ class Scribe:
         self._engine, self._ownership = engine, ownership
         self._mirror_saved: dict[str, Millis] = {}
         self._worth_saved: dict[str, tuple[Millis, Money | None, bool]] = {}
-        self._symbols_saved: dict[str, int] = {}
+        self._symbols_saved: dict[str, tuple[int, int]] = {}
         self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
 
     def found(self, account: str, positions: Mapping[str, BrokerPosition]) -> None:
@@ -121,7 +123,9 @@ class Scribe:
         """Positions when they changed; the mirror with them or new symbols, else every half minute: reports rebuild it."""
         mirror = self._engine.mirrors[report.account]
         due = report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS
-        due = due or len(mirror.instruments) > self._symbols_saved.get(report.account, 0)
+        known, early = self._symbols_saved.get(report.account, (0, 0))
+        early = 0 if due else early + (len(mirror.instruments) > known)
+        due = due or (len(mirror.instruments) > known and early <= MAX_EARLY)
         if report.positions is None and not due:
             return
         saved = self._positions_saved.get(report.account, {})
@@ -135,7 +139,7 @@ class Scribe:
             self._positions_saved[report.account] = moved
         if changed or due:
             self._mirror_saved[report.account] = report.at
-            self._symbols_saved[report.account] = len(mirror.instruments)
+            self._symbols_saved[report.account] = (len(mirror.instruments), early)
             batch.state(f"mirror|{report.account}", mirror)
 
     def commit(self, batch: Batch) -> Commit:
