@@ -36,7 +36,7 @@ EXPECTED: dict[str, set[str]] = {
         f"GET /api/v1/{what}": READERS
         for what in (
             *("knocks", "signals", "orders", "fills", "positions", "dlq", "kills", "accounts", "routes"),
-            *("routes/{name}", "trace/{id}", "openapi.json"),
+            *("routes/{name}", "accounts/{name}/check", "trace/{id}", "openapi.json"),
         )
     },
     **{f"GET /api/v1/{what}": READERS for what in ("incidents", "reliability")},

@@ -62,10 +62,10 @@ class Wire:
         crc = position_crc(msgspec.convert(list(positions), list[PositionRow], strict=False))
         self.say("SNAP", boot=1, sseq=sseq, synced=True, positions=list(positions), orders=[], crc=crc, ocrc=0)
 
-    async def beat(self, *, sseq: int, crc: int = 0) -> None:
+    async def beat(self, *, sseq: int, crc: int = 0, **more: Any) -> None:
         self._beats += 1
         state = {"boot": 1, "sseq": sseq, "crc": crc, "ocrc": 0, "npos": 0, "gen": self.gen, "synced": True}
-        self.say("HB", n=self._beats, balance="10000", equity="10000", **state)
+        self.say("HB", n=self._beats, balance="10000", equity="10000", **(state | more))
         await self.wait("HBA", n=self._beats)
 
     @property

@@ -52,6 +52,7 @@ DOORS: Final[Mapping[str, Scopes]] = {
     f"POST {REST}/kill/on": STOP,
     f"POST {REST}/kill/off": ADMIN,
     f"GET {REST}/accounts": READ,
+    f"GET {REST}/accounts/{{name}}/check": READ,
     f"POST {REST}/accounts/{{name}}/arm": ADMIN,
     f"POST {REST}/accounts/{{name}}/disarm": ADMIN,
     f"POST {REST}/accounts/{{name}}/enable": ADMIN,

@@ -120,6 +120,15 @@ class AccountStanding(AccountLine):
     equity: str | None
 
 
+class FindingLine(BaseModel):
+    """One thing that is wrong with an account's EA. ``severity`` is error, warning or info."""
+
+    code: str
+    severity: str
+    message: str
+    remedy: str
+
+
 class LinkAsked(BaseModel):
     """The hub was asked; ``accounts`` shows what came of it."""
 

@@ -17,7 +17,7 @@ from kakehashi.api.wishes import PathId, PathName
 from kakehashi.domain.errors import Malformed
 from kakehashi.domain.rules import Route, rules_from_toml
 from kakehashi.domain.values import Account
-from kakehashi.services import desk
+from kakehashi.services import desk, eachecks
 from kakehashi.services.hub import Hub
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -130,6 +130,11 @@ def _accounts(router: APIRouter, hub: Hub) -> None:
     async def change(request: Request, name: str, **what: bool) -> Response:
         changed = await desk.change_account(hub.store, name, by=_by(request), at=hub.clock.now_ms(), **what)
         return done(_shown(changed))
+
+    @router.get("/accounts/{name}/check", response_model=Ok[list[lines.FindingLine]])
+    async def check(name: PathName, page: Annotated[wishes.Texts, Query()]) -> Response:
+        """What is wrong with the account's EA, and what to do about it; an empty list where nothing is known to be."""
+        return done(await eachecks.findings(hub.store, name, at=hub.clock.now_ms(), lang=page.lang))
 
     @router.post("/accounts/{name}/arm", response_model=Ok[lines.AccountLine])
     async def arm(request: Request, name: PathName) -> Response:

@@ -49,6 +49,14 @@ class Page(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")] = 100
 
 
+class Texts(BaseModel):
+    """In which language texts are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lang: Annotated[str, Field(pattern="^(en|ja)$", description="en or ja")] = "en"
+
+
 class AccountPage(Page):
     account: Annotated[str, Field(max_length=64, pattern=PRINTABLE, description="Only this account's.")] = ""
 

@@ -1,4 +1,4 @@
-"""``kakehashi ea install``; ``kakehashi ea simulate``: the mock EA, or the one in MQL5; ``kakehashi tv emulate``: TradingView's
+"""``kakehashi ea install|check``; ``kakehashi ea simulate``: the mock EA, or the one in MQL5; ``kakehashi tv emulate``: TradingView's
 sender.
 """
 
@@ -14,8 +14,8 @@ import click
 
 from kakehashi.cli.ea_install import install_command
 from kakehashi.cli.options import HUB_URL
-from kakehashi.cli.output import command_output
-from kakehashi.cli.session import hub_url
+from kakehashi.cli.output import command_output, language
+from kakehashi.cli.session import hub_url, now_ms, on_store
 from kakehashi.domain.errors import Malformed
 
 
@@ -25,6 +25,22 @@ def ea() -> None:
 
 
 ea.add_command(install_command)
+
+
+def _in_words(rows: list[dict[str, str]]) -> str:
+    if not rows:
+        return "nothing wrong was found" if language() == "en" else "問題は見つかりませんでした"
+    return "\n".join(f"{r['severity'].upper():8}{r['code']}: {r['message']}\n        -> {r['remedy']}" for r in rows)
+
+
+@ea.command("check")
+@click.argument("name")
+@command_output(human=_in_words)
+async def check(name: str) -> list[dict[str, str]]:
+    """What is wrong with the EA of the account NAME, each with its remedy."""
+    from kakehashi.services import eachecks
+
+    return await on_store(lambda store: eachecks.findings(store, name, at=now_ms(), lang=language()))
 
 
 @ea.command("simulate")

@@ -12,6 +12,7 @@ import msgspec
 
 from kakehashi.domain import linkwords as w
 from kakehashi.domain.closures import Closed
+from kakehashi.domain.eacheck import SelfReport, self_report
 from kakehashi.domain.frames import FromHub, Hello, PositionRow, Refuse
 from kakehashi.domain.link import LEASE_HELD, Link
 from kakehashi.domain.linkrows import SMALLEST, closed_by, command, deal, delivery, instrument, mismatch, position, row
@@ -31,10 +32,16 @@ WATCHED_UNASKED = 50
 """Of so many symbols of the terminal the prices are wanted before anybody trades them: an alert may name any."""
 ON_ITS_WAY = IN_FLIGHT - {State.UNCONFIRMED} | {State.NOT_EXECUTED, State.CANCELLED}
 """Of these there may still be news."""
+ELSEWHERE = frozenset({"UNKNOWN_ACCOUNT", "SERVER_MISMATCH"})
+"""Why an EA is sent away whose terminal is on another account than the one it has the token of."""
+RETOLD_MS = 60_000
 
 
 class Routed(msgspec.Struct, kw_only=True):
-    """What one step of a link leads to. ``facts`` are all of them, for whoever watches."""
+    """What one step of a link leads to. ``facts`` are all of them, for whoever watches.
+
+    :ivar hello: what the EA that was let in said of itself; ``refused`` what one said that is on another account
+    """
 
     frames: list[tuple[str, FromHub]] = []
     closes: list[tuple[str, int, str]] = []
@@ -43,6 +50,8 @@ class Routed(msgspec.Struct, kw_only=True):
     state: LinkState | None = None
     closed: list[Closed] = []
     facts: list[w.Fact] = []
+    hello: SelfReport | None = None
+    refused: SelfReport | None = None
 
 
 class Links:
@@ -54,6 +63,7 @@ class Links:
         self._since: dict[str, Millis] = {}
         self._watched: dict[str, set[str]] = {}
         self._guessed: set[str] = set()
+        self._refused: dict[str, SelfReport] = {}
         self._noted: dict[str, dict[str, tuple[Millis, Millis]]] = {}
         self._due: list[tuple[Millis, str]] = []
         self._due_at: dict[str, Millis] = {}
@@ -109,15 +119,27 @@ class Links:
         if isinstance(event, w.Arrived) and isinstance(event.frame, Hello):
             text = mismatch(self._engine.accounts[account], event.frame)
             if text:
-                return _refused(event.conn, account, text)
+                return _refused(event.conn, account, text, self._sent_away(account, event.frame, event.at))
         link = self._link(account, event.now)
         steps = link.step(event)
         routed = Routed(frames=steps.frames, closes=steps.closes, facts=steps.facts)
+        if isinstance(event, w.Arrived) and isinstance(event.frame, Hello) and any(map(_elsewhere, steps.frames)):
+            routed.refused = self._sent_away(account, event.frame, event.at)
         proven = account in self._guessed and link.mirror.proven_at(event.now) and link.fresh(event.now)
         if steps.facts or proven:
             self._route(account, link, steps, event.at, routed, proven=proven)
         self._schedule(account)
         return routed
+
+    def _sent_away(self, account: str, hello: Hello, at: Millis) -> SelfReport | None:
+        """What is worth keeping of an EA that is on another account: each word once a minute, for it comes back and back."""
+        said, before = self_report(hello, at=at), self._refused.get(account)
+        if before is not None and 0 <= at - before.at < RETOLD_MS:
+            clockless = {"at": before.at, "broker_time": before.broker_time}
+            if msgspec.structs.replace(said, **clockless) == before:
+                return None
+        self._refused[account] = said
+        return said
 
     def _route(self, account: str, link: Link, steps: w.Steps, at: Millis, routed: Routed, *, proven: bool) -> None:
         """:param proven: a heartbeat has just shown the mirror to be right, and executions were added to what it said"""
@@ -136,6 +158,9 @@ class Links:
                         self.see(account, spec.symbol)
                 case w.SessionMoved():
                     self._since[account] = at
+                case w.Admitted():
+                    routed.hello = self_report(fact.hello, at=at)
+                    self._refused.pop(account, None)
         if any(isinstance(fact, w.RecordKept | w.SessionMoved) for fact in steps.facts):
             self._mirror(account).proven = link.session is Session.FRESH and not link.record.suspended
             routed.state = LinkState(record=link.record, session=link.session, since=self._since.get(account, at))
@@ -336,12 +361,17 @@ def _age(order: Order, at: Millis) -> Millis:
     return max(0, at - order.created_at)
 
 
-def _refused(conn: str, account: str, text: str) -> Routed:
+def _elsewhere(sent: tuple[str, FromHub]) -> bool:
+    return isinstance(sent[1], Refuse) and sent[1].reason in ELSEWHERE
+
+
+def _refused(conn: str, account: str, text: str, said: SelfReport | None) -> Routed:
     refuse = Refuse(reason="SERVER_MISMATCH", retry_ms=60_000)
     return Routed(
         frames=[(conn, refuse)],
         closes=[(conn, LEASE_HELD, text[:120])],
         facts=[w.Alarm(code="SERVER_MISMATCH", subject=account, text=text)],
+        refused=said,
     )
 
 

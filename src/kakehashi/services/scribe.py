@@ -19,6 +19,8 @@ from kakehashi.services.watch import row_key
 
 MIRROR_EVERY_MS = 30_000
 WORTH_EVERY_MS = 5_000
+MAX_EARLY = 50
+"""Of so many frames with new symbols the mirror is written at once; an EA that makes them up one by one has to wait."""
 LINK = "link"
 """Whose journal lines the words of EAs are; the engine's own are its owner's."""
 
@@ -71,7 +73,8 @@ class Scribe:
     def __init__(self, engine: Engine, ownership: Ownership) -> None:
         self._engine, self._ownership = engine, ownership
         self._mirror_saved: dict[str, Millis] = {}
-        self._worth_saved: dict[str, tuple[Millis, Money | None]] = {}
+        self._worth_saved: dict[str, tuple[Millis, Money | None, bool]] = {}
+        self._symbols_saved: dict[str, tuple[int, int]] = {}
         self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
 
     def found(self, account: str, positions: Mapping[str, BrokerPosition]) -> None:
@@ -110,16 +113,19 @@ class Scribe:
         batch.booked.append(JournalEntry(at=at, owner=LINK, kind="EventBooked", trace_id=trace, body=body))
 
     def worth(self, account: str, told: Balanced, batch: Batch, *, at: Millis) -> None:
-        """What the account is worth: at once when its balance moved, else every few seconds, as equity always moves."""
-        due = at - self._worth_saved.get(account, (0, None))[0] >= WORTH_EVERY_MS
-        if due or self._worth_saved[account][1] != told.balance:
-            self._worth_saved[account] = (at, told.balance)
+        """What the account is worth: at once when its balance or its right to trade moved, else every few seconds."""
+        saved_at, *saved = self._worth_saved.get(account, (0, None, True))
+        if at - saved_at >= WORTH_EVERY_MS or saved != [told.balance, told.trade_allowed]:
+            self._worth_saved[account] = (at, told.balance, told.trade_allowed)
             batch.state(f"worth|{account}", {"at": at} | msgspec.structs.asdict(told))
 
     def mirror(self, report: AccountReport, batch: Batch) -> None:
-        """Positions when they changed; the mirror with them, else every half minute: it is rebuilt by the next report."""
+        """Positions when they changed; the mirror with them or new symbols, else every half minute: reports rebuild it."""
         mirror = self._engine.mirrors[report.account]
         due = report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS
+        known, early = self._symbols_saved.get(report.account, (0, 0))
+        early = 0 if due else early + (len(mirror.instruments) > known)
+        due = due or (len(mirror.instruments) > known and early <= MAX_EARLY)
         if report.positions is None and not due:
             return
         saved = self._positions_saved.get(report.account, {})
@@ -133,6 +139,7 @@ class Scribe:
             self._positions_saved[report.account] = moved
         if changed or due:
             self._mirror_saved[report.account] = report.at
+            self._symbols_saved[report.account] = (len(mirror.instruments), early)
             batch.state(f"mirror|{report.account}", mirror)
 
     def commit(self, batch: Batch) -> Commit:

@@ -194,6 +194,7 @@ class Turn:
     def _follow(self, account: str, routed: Routed, at: int) -> None:
         self.batch.frames += routed.frames
         self.batch.closes += routed.closes
+        self._keep_hello(account, routed)
         if not routed.facts and routed.report is None:
             return
         for event in routed.events:
@@ -221,6 +222,13 @@ class Turn:
                     self._touched[account] = None
                 case w.Alarm():
                     log.warning("link_alarm", account=account, code=fact.code, subject=fact.subject, text=fact.text)
+
+    def _keep_hello(self, account: str, routed: Routed) -> None:
+        """What EAs say of themselves, for ``ea check``."""
+        if routed.hello is not None:
+            self.batch.state(f"hello|{account}", routed.hello)
+        if routed.refused is not None:
+            self.batch.state(f"refused|{account}", routed.refused)
 
     def _asked(self, asked: LinkAsked) -> Outcome:
         """:raises Rejected: NO_LINK: the account's EA has never been connected"""
