@@ -1,6 +1,4 @@
-"""``kakehashi ea install|check``; ``kakehashi ea simulate``: the mock EA, or the one in MQL5; ``kakehashi tv emulate``: TradingView's
-sender.
-"""
+"""``kakehashi ea install|check|simulate``: the EA, and EAs to try things with; ``kakehashi tv emulate``: TradingView's sender."""
 
 import asyncio
 import os
