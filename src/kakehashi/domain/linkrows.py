@@ -11,7 +11,7 @@ from kakehashi.domain.commands import Delivery
 from kakehashi.domain.frames import Cmd, DealRow, Hello, PositionRow, SymbolRow
 from kakehashi.domain.messages import Deal
 from kakehashi.domain.orders import Order, State
-from kakehashi.domain.values import ZERO, Account, Instrument, MarginMode, Millis, Side, TradeMode
+from kakehashi.domain.values import ZERO, Account, Instrument, Millis, Side, TradeMode
 from kakehashi.domain.views import BrokerPosition
 
 _WRITTEN: Final = {Side.BUY: "B", Side.SELL: "S"}
@@ -153,7 +153,3 @@ def closed_by(deals: Iterable[DealRow]) -> str:
     """Who or what closed a position, by its last closing deal: CLIENT, EXPERT, SL, TP, STOP_OUT; UNEXPLAINED without one."""
     last = max((d for d in deals if d.entry != "IN"), key=lambda d: (d.time, int(d.ticket)), default=None)
     return "UNEXPLAINED" if last is None else _REASONS.get(last.reason.upper(), "CLIENT")
-
-
-def netting(account: Account) -> bool:
-    return account.margin_mode is MarginMode.NETTING

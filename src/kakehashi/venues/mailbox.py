@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from kakehashi.domain.errors import Malformed, Rejected
+from kakehashi.domain.frames import SymbolRow
+from kakehashi.domain.linkrows import instrument
 from kakehashi.domain.messages import AccountReport, Deal, OrderReported
 from kakehashi.domain.orders import Happening, Op, Order
 from kakehashi.domain.values import MAX_AMOUNT, ZERO, Instrument, Millis, Quote, Side
@@ -263,24 +265,9 @@ def _position(account: str, raw: _Position) -> BrokerPosition:
 
 
 def _instrument(raw: _Symbol) -> Instrument | None:
-    """A specification where all of it was sent; there is no built-in table to fill gaps from (NO_SPEC)."""
-    steps = (raw.point, raw.tick_size, raw.tick_value, raw.contract_size, raw.vol_min, raw.vol_max, raw.vol_step)
-    if raw.digits is None or any(s is None or s <= 0 for s in steps):
-        return None
-    point, tick_size, tick_value, contract_size, vol_min, vol_max, vol_step = (s or ZERO for s in steps)
-    return Instrument(
-        symbol=raw.symbol,
-        digits=min(max(raw.digits, 0), 12),
-        point=point,
-        tick_size=tick_size,
-        tick_value=tick_value,
-        contract_size=contract_size,
-        vol_min=vol_min,
-        vol_max=vol_max,
-        vol_step=vol_step,
-        stops_level=raw.stops_level,
-        profit_currency=raw.profit_currency,
-    )
+    """A specification where all of it was sent."""
+    told = msgspec.structs.asdict(raw)
+    return instrument(SymbolRow(**{name: told[name] for name in SymbolRow.__struct_fields__ if name in told}))
 
 
 def _deal(raw: _Deal) -> Deal:
