@@ -1,0 +1,178 @@
+"""How a terminal's blocking functions reach a trade server: one in this process, or one behind a local socket."""
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from kakehashi.terminal.accounts import World
+from kakehashi.terminal.core.broker import Broker
+from kakehashi.terminal.ledger import Ledger
+from kakehashi.terminal.server import TradeServer
+from kakehashi.terminal.wire import Call, Reply
+
+T = TypeVar("T")
+STEP_MS: Final = 200
+_CATCH_UP: Final = 1_500
+"""Steps of a pause that are walked; over a longer one prices stood still."""
+
+
+class Lost(Exception):
+    """No answer from the trade server.
+
+    :ivar sent: whether the request may have arrived
+    """
+
+    def __init__(self, why: str, *, sent: bool) -> None:
+        super().__init__(why)
+        self.sent = sent
+
+
+class NotUnderstood(Exception):
+    """The server's answer to a request that makes no sense to it, such as one about an account that is not there."""
+
+
+class Door(Protocol):
+    """One connection to a trade server.
+
+    ``ask`` raises :class:`Lost` or :class:`NotUnderstood`; a broker's refusal of an order is an answer.
+    """
+
+    def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T: ...
+    def close(self) -> None: ...
+
+
+class NoLedger(Ledger):
+    """Books that end with the process."""
+
+    def __init__(self) -> None:
+        self.last_at = 0
+
+    def write(self, broker: Broker, at: int) -> None:
+        for book in broker.books.values():
+            if book.changed:
+                book.written()
+
+    def close(self) -> None:
+        pass
+
+
+class OwnServer:
+    """A trade server without a process of its own: prices move when somebody looks.
+
+    :param now_ms: the wall clock, or one that stands where it was put
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        world: World | None = None,
+        now_ms: Callable[[], int] | None = None,
+        strict: bool = False,
+    ) -> None:
+        world = world or World()
+        self._now_ms = now_ms or _wall_ms
+        self._at = self._now_ms()
+        self.broker = Broker(seed=seed, at=self._at, symbols=world.symbols, strict=strict, faults=world.faults)
+        for spec in world.accounts:
+            self.broker.open_account(spec)
+        self._server = TradeServer(self.broker, NoLedger(), self._now_ms)
+
+    def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T:
+        self._walk()
+        try:
+            answer: T = self._server._perform(Call(id=0, method=method, params=params))
+        except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
+            raise NotUnderstood(str(e)) from e
+        self._server.ledger.write(self.broker, self._at)
+        return answer
+
+    def close(self) -> None:
+        """A terminal has gone; what it sent stays."""
+
+    def _walk(self) -> None:
+        at = self._now_ms()
+        steps = (at - self._at) // STEP_MS
+        if steps > _CATCH_UP:
+            self._at, steps = at - _CATCH_UP * STEP_MS, _CATCH_UP
+        for _ in range(steps):
+            self._at += STEP_MS
+            self.broker.tick(self._at)
+
+
+class SocketDoor:
+    """A connection to ``kakehashi run broker``, one request at a time; made when first used and again after a loss.
+
+    :param address: a path (Unix socket), or ``HOST:PORT``
+    """
+
+    def __init__(self, address: str, *, timeout_s: float = 10.0) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self._stream: socket.socket | None = None
+        self._rest = b""
+        self._last_id = 0
+
+    def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T:
+        stream = self._connected()
+        self._last_id += 1
+        call = Call(id=self._last_id, method=method, params=params)
+        try:
+            stream.sendall(msgspec.json.encode(call) + b"\n")
+            line = self._line(stream)
+        except OSError as e:  # a time-out is one too
+            self.close()
+            raise Lost(f"{method}: sent, no answer: {e!r}", sent=True) from e
+        except BaseException:
+            self.close()  # its answer would be taken for the next request's
+            raise
+        reply = msgspec.json.decode(line, type=Reply)
+        if reply.error is not None:
+            raise NotUnderstood(reply.error.message)
+        return msgspec.json.decode(reply.result, type=kind)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _line(self, stream: socket.socket) -> bytes:
+        parts = [self._rest]
+        while b"\n" not in parts[-1]:
+            part = stream.recv(1 << 20)
+            if not part:
+                raise ConnectionError("the broker hung up")
+            parts.append(part)
+        line, _, self._rest = b"".join(parts).partition(b"\n")
+        return line
+
+    def _connected(self) -> socket.socket:
+        if self._stream is not None:
+            return self._stream
+        self._rest = b""
+        host, _, port = self.address.rpartition(":")
+        try:
+            if port.isdigit() and "/" not in self.address:
+                self._stream = socket.create_connection((host or "127.0.0.1", int(port)), timeout=self.timeout_s)
+            else:
+                self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                self._stream.settimeout(self.timeout_s)
+                self._stream.connect(self.address)
+        except OSError as e:
+            self.close()
+            raise Lost(f"{self.address}: {e!r}", sent=False) from e
+        return self._stream
+
+
+def is_address(server: str) -> bool:
+    """Whether a ``server`` means a socket, and not just a name: a path, or ``HOST:PORT``."""
+    host, colon, port = server.rpartition(":")
+    return "/" in server or (bool(colon and host) and port.isdigit()) or Path(server).is_socket()
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
