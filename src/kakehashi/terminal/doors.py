@@ -1,5 +1,6 @@
 """How a terminal's blocking functions reach a trade server: one in this process, or one behind a local socket."""
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from kakehashi.terminal.server import TradeServer
 from kakehashi.terminal.wire import Call, Reply
 
 T = TypeVar("T")
+SEED: Final = "KAKEHASHI_MT5_SEED"
 STEP_MS: Final = 200
 _CATCH_UP: Final = 1_500
 """Steps of a pause that are walked; over a longer one prices stood still."""
@@ -84,15 +86,24 @@ class OwnServer:
 
     def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T:
         self._walk()
+        trading = self._account(params) if method == "order_send" else ""
+        if trading:
+            time.sleep(self.broker.dice.delay_s(trading))
         try:
             answer: T = self._server._perform(Call(id=0, method=method, params=params))
         except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
             raise NotUnderstood(str(e)) from e
         self._server.ledger.write(self.broker, self._at)
+        if trading and self.broker.dice.loses_answer(trading):
+            raise Lost("the answer was lost", sent=True)
         return answer
 
     def close(self) -> None:
         """A terminal has gone; what it sent stays."""
+
+    def _account(self, params: dict[str, Any]) -> str:
+        book = self.broker.find(str(params.get("account")))
+        return book.spec.account if book else ""
 
     def _walk(self) -> None:
         at = self._now_ms()
@@ -166,6 +177,23 @@ class SocketDoor:
             self.close()
             raise Lost(f"{self.address}: {e!r}", sent=False) from e
         return self._stream
+
+
+_own: OwnServer | None = None
+
+
+def own_server() -> OwnServer:
+    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED``, there until the process ends."""
+    global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
+    if _own is None:
+        _own = OwnServer(seed=int(os.environ.get(SEED) or 1))
+    return _own
+
+
+def use_own_server(server: OwnServer | None) -> None:
+    """Give this process's terminals another world; None is a fresh one. Terminals started before keep theirs."""
+    global _own  # noqa: PLW0603
+    _own = server
 
 
 def is_address(server: str) -> bool:

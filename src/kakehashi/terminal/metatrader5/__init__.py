@@ -16,6 +16,12 @@ from kakehashi.terminal.metatrader5.bars import (
 from kakehashi.terminal.metatrader5.constants import *  # noqa: F403  all of them, as the package has them
 from kakehashi.terminal.metatrader5.face import last_error
 from kakehashi.terminal.metatrader5.helpers import Buy, Close, Sell
+from kakehashi.terminal.metatrader5.history import (
+    history_deals_get,
+    history_deals_total,
+    history_orders_get,
+    history_orders_total,
+)
 from kakehashi.terminal.metatrader5.session import account_info, initialize, login, shutdown, terminal_info, version
 from kakehashi.terminal.metatrader5.structs import (
     AccountInfo,
@@ -41,10 +47,6 @@ from kakehashi.terminal.metatrader5.symbols import (
     symbols_total,
 )
 from kakehashi.terminal.metatrader5.trade import (
-    history_deals_get,
-    history_deals_total,
-    history_orders_get,
-    history_orders_total,
     order_calc_margin,
     order_calc_profit,
     order_check,

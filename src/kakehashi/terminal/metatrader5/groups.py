@@ -4,6 +4,10 @@ import re
 from collections.abc import Callable
 
 
+def every(_symbol: str) -> bool:
+    return True
+
+
 def group_filter(group: str) -> Callable[[str], bool]:
     """Whether a symbol belongs to the group.
 

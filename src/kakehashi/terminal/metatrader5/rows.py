@@ -2,17 +2,37 @@
 
 from typing import Any, Final
 
-from kakehashi.terminal.core.words import Deal, Entry, Order, OrderState, OrderType, Reason, Side
-from kakehashi.terminal.metatrader5.requests import ORDER_TIMES, ORDER_TYPES
+from kakehashi.terminal.core.kinds import DealKind
+from kakehashi.terminal.core.words import Deal, Entry, Order, OrderState, Reason, Side
+from kakehashi.terminal.metatrader5 import constants as c
+from kakehashi.terminal.metatrader5.requests import FILLINGS, ORDER_TIMES, ORDER_TYPES
 from kakehashi.terminal.metatrader5.structs import TradeDeal, TradeOrder, TradePosition
 from kakehashi.terminal.wire import PositionFacts
 
 _TYPES: Final = {kind: n for n, kind in enumerate(ORDER_TYPES)}
 _TIMES: Final = {kind: n for n, kind in enumerate(ORDER_TIMES)}
+_FILLINGS: Final = {kind: n for n, kind in enumerate(FILLINGS)}
 _STATES: Final = {state: n for n, state in enumerate(OrderState)}
 _ENTRIES: Final = {entry: n for n, entry in enumerate(Entry)}
 _SIDES: Final = {Side.BUY: 0, Side.SELL: 1}
-_REASONS: Final = {Reason.CLIENT: 0, Reason.EXPERT: 3, Reason.SL: 4, Reason.TP: 5, Reason.SO: 6}
+_KINDS: Final = {
+    DealKind.BALANCE: c.DEAL_TYPE_BALANCE,
+    DealKind.CREDIT: c.DEAL_TYPE_CREDIT,
+    DealKind.CHARGE: c.DEAL_TYPE_CHARGE,
+    DealKind.CORRECTION: c.DEAL_TYPE_CORRECTION,
+    DealKind.BONUS: c.DEAL_TYPE_BONUS,
+}
+_REASONS: Final = {
+    Reason.CLIENT: c.DEAL_REASON_CLIENT,
+    Reason.MOBILE: c.DEAL_REASON_MOBILE,
+    Reason.WEB: c.DEAL_REASON_WEB,
+    Reason.EXPERT: c.DEAL_REASON_EXPERT,
+    Reason.SL: c.DEAL_REASON_SL,
+    Reason.TP: c.DEAL_REASON_TP,
+    Reason.SO: c.DEAL_REASON_SO,
+    Reason.ROLLOVER: c.DEAL_REASON_ROLLOVER,
+}
+"""Positions and orders have the same numbers."""
 
 
 def position_row(p: PositionFacts) -> TradePosition:
@@ -21,8 +41,8 @@ def position_row(p: PositionFacts) -> TradePosition:
             p.ticket,
             p.time // 1000,
             p.time,
-            p.time // 1000,
-            p.time,
+            (p.time_update or p.time) // 1000,
+            p.time_update or p.time,
             _SIDES[p.side],
             p.magic,
             p.identifier,
@@ -36,13 +56,12 @@ def position_row(p: PositionFacts) -> TradePosition:
             float(p.profit),
             p.symbol,
             p.comment,
-            "",
+            p.external_id,
         )
     )
 
 
-def order_row(o: Order, price_current: float = 0.0) -> TradeOrder:
-    market = o.type in (OrderType.BUY, OrderType.SELL, OrderType.CLOSE_BY)
+def order_row(o: Order) -> TradeOrder:
     return TradeOrder(
         (
             o.ticket,
@@ -53,22 +72,22 @@ def order_row(o: Order, price_current: float = 0.0) -> TradeOrder:
             (o.expiration or 0) // 1000,
             _TYPES[o.type],
             _TIMES[o.type_time],
-            0 if market else 2,
+            _FILLINGS[o.filling],
             _STATES[o.state],
             o.magic,
             o.position_id,
-            0,
+            o.position_by_id,
             _REASONS[o.reason],
             float(o.volume_initial),
             float(o.volume_current),
             float(o.price_open),
             float(o.sl),
             float(o.tp),
-            price_current,
+            float(o.price_current),
             float(o.stoplimit),
             o.symbol,
             o.comment,
-            "",
+            o.external_id,
         )
     )
 
@@ -79,7 +98,7 @@ def deal_row(d: Deal) -> TradeDeal:
         d.order,
         d.time // 1000,
         d.time,
-        _SIDES[d.side],
+        _SIDES[d.side] if d.kind is DealKind.TRADE else _KINDS[d.kind],
         _ENTRIES[d.entry],
         d.magic,
         d.position,
@@ -89,9 +108,9 @@ def deal_row(d: Deal) -> TradeDeal:
         float(d.commission),
         float(d.swap),
         float(d.profit),
-        0.0,
+        float(d.fee),
         d.symbol,
         d.comment,
-        "",
+        d.external_id,
     )
     return TradeDeal(values)

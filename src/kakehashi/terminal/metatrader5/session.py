@@ -4,13 +4,32 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from kakehashi.terminal import troubles
+from kakehashi.terminal.core.kinds import StopOutMode
+from kakehashi.terminal.core.words import MarginMode
 from kakehashi.terminal.metatrader5 import constants as c
 from kakehashi.terminal.metatrader5.face import Failed, answers, decides, text, whole
 from kakehashi.terminal.metatrader5.structs import AccountInfo, TerminalInfo
-from kakehashi.terminal.metatrader5.terminal import Terminal, started
+from kakehashi.terminal.metatrader5.terminal import Terminal
+from kakehashi.terminal.troubles import Trouble
+from kakehashi.terminal.wire import AccountFacts
 
 BUILD: Final = 5120
 _RELEASED: Final = "01 Aug 2025"
+_TRADE_MODES: Final = {
+    "demo": c.ACCOUNT_TRADE_MODE_DEMO,
+    "contest": c.ACCOUNT_TRADE_MODE_CONTEST,
+    "real": c.ACCOUNT_TRADE_MODE_REAL,
+}
+_STOPOUT_MODES: Final = {
+    StopOutMode.PERCENT: c.ACCOUNT_STOPOUT_MODE_PERCENT,
+    StopOutMode.MONEY: c.ACCOUNT_STOPOUT_MODE_MONEY,
+}
+_MARGIN_MODES: Final = {
+    MarginMode.NETTING: c.ACCOUNT_MARGIN_MODE_RETAIL_NETTING,
+    MarginMode.EXCHANGE: c.ACCOUNT_MARGIN_MODE_EXCHANGE,
+    MarginMode.HEDGING: c.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
+}
 _terminal: Terminal | None = None
 
 
@@ -19,8 +38,11 @@ def terminal() -> Terminal:
 
     :raises Failed: none has, or it has gone
     """
+    if _terminal is not None and troubles.gremlin().draw(Trouble.RESTART):
+        _shutdown()
     if _terminal is None:
         raise Failed(c.RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection")
+    _terminal.strike()
     return _terminal
 
 
@@ -43,19 +65,27 @@ def _initialize(
     where = text(path, "path") if path is not None else None
     number = whole(login, "login") if login is not None else None
     label, wait_ms = _credentials(password, server, timeout)
-    new = started(where, portable=bool(portable))
-    if not new.login(number, label, wait_ms / 1000):
-        raise Failed(c.RES_E_AUTH_FAILED, "Terminal: Authorization failed")
+    _read_troubles()
+    new = Terminal(where, portable=bool(portable))
+    new.strike()
+    new.login(number, label, wait_ms / 1000)
+    _shutdown()
     _terminal = new
     return True
+
+
+def _read_troubles() -> None:
+    try:
+        troubles.read_environment()
+    except ValueError as e:  # no exception may leave the package
+        raise Failed(c.RES_E_INTERNAL_FAIL_INIT, f"IPC initialize failed, {e}") from None
 
 
 def _login(login: object, password: object = None, server: object = None, timeout: object = 60_000) -> bool:
     """Change to another account of the running terminal."""
     number = whole(login, "login")
     label, wait_ms = _credentials(password, server, timeout)
-    if not terminal().login(number, label, wait_ms / 1000):
-        raise Failed(c.RES_E_AUTH_FAILED, "Terminal: Authorization failed")
+    terminal().login(number, label, wait_ms / 1000)
     return True
 
 
@@ -82,7 +112,40 @@ def _version() -> tuple[int, int, str]:
 
 
 def _account_info() -> AccountInfo:
-    return terminal().account_info()
+    t = terminal()
+    facts = t.ask("account_info", AccountFacts)
+    return AccountInfo(
+        (
+            int(facts.login),
+            _TRADE_MODES.get(facts.trade_mode, 0),
+            facts.leverage,
+            facts.limit_orders,
+            _STOPOUT_MODES[facts.so_mode],
+            facts.trade_allowed,
+            facts.trade_expert,
+            _MARGIN_MODES[facts.margin_mode],
+            facts.currency_digits,
+            facts.fifo_close,
+            float(facts.balance),
+            float(facts.credit),
+            float(facts.profit),
+            float(facts.equity),
+            float(facts.margin),
+            float(facts.margin_free),
+            float(facts.margin_level or 0),
+            float(facts.so_call),
+            float(facts.so_so),
+            float(facts.margin_initial),
+            float(facts.margin_maintenance),
+            0.0,
+            0.0,
+            0.0,
+            facts.name or facts.account,
+            t.label or facts.server,
+            facts.currency,
+            facts.company,
+        )
+    )
 
 
 def _terminal_info() -> TerminalInfo:

@@ -1,27 +1,25 @@
-"""Trade requests, open positions, resting orders and history."""
+"""Trade requests, open positions and resting orders."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
-
-from kakehashi.terminal.core.words import Deal, Order, Result
+from kakehashi.terminal.core.words import CheckResult, OrderType, Result
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import Failed, answers, moment_ms, text, whole
-from kakehashi.terminal.metatrader5.groups import group_filter
-from kakehashi.terminal.metatrader5.requests import parsed, said
-from kakehashi.terminal.metatrader5.rows import deal_row, order_row, position_row
+from kakehashi.terminal.metatrader5.face import Failed, answers, invalid, not_found, number, text, whole
+from kakehashi.terminal.metatrader5.groups import every, group_filter
+from kakehashi.terminal.metatrader5.requests import ORDER_TYPES, parsed, rounded, said
+from kakehashi.terminal.metatrader5.rows import order_row, position_row
 from kakehashi.terminal.metatrader5.session import terminal
 from kakehashi.terminal.metatrader5.structs import (
     OrderCheckResult,
     OrderSendResult,
-    TradeDeal,
     TradeOrder,
     TradePosition,
     TradeRequest,
 )
-from kakehashi.terminal.metatrader5.symbols import digits_of
-from kakehashi.terminal.wire import PositionFacts
+from kakehashi.terminal.metatrader5.terminal import Offline, Terminal
+from kakehashi.terminal.wire import OrderFacts, PositionFacts
 
 COMMENTS: Final[Mapping[int, str]] = {
     10004: "Requote",
@@ -45,7 +43,16 @@ COMMENTS: Final[Mapping[int, str]] = {
     10034: "Limit of volume reached",
     10035: "Invalid order",
     10036: "Position already closed",
+    10012: "Request timed out",
+    10026: "AutoTrading disabled by server",
+    10031: "No connection",
     10038: "Invalid close volume",
+    10039: "Close order already exists",
+    10040: "Limit of positions reached",
+    10042: "Only long positions allowed",
+    10043: "Only short positions allowed",
+    10044: "Only position closing allowed",
+    10045: "FIFO close only",
 }
 
 
@@ -54,13 +61,13 @@ def _request(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[TradeRequest
 
     :raises Failed: anything else
     """
-    if args and (named or len(args) > 1 or not isinstance(args[0], Mapping)):
-        raise Failed(c.RES_E_INVALID_PARAMS, "Unnamed arguments not allowed")
-    fields = args[0] if args else named
+    fields = args[0] if len(args) == 1 and not named else named
     if not args and set(named) == {"request"}:
         fields = named["request"]
         if not isinstance(fields, Mapping):
-            raise Failed(c.RES_E_INVALID_PARAMS, 'Invalid "request" argument')
+            raise invalid("request")
+    if not isinstance(fields, Mapping) or (args and fields is named):
+        raise Failed(c.RES_E_INVALID_PARAMS, "Unnamed arguments not allowed")
     return parsed(fields), "type_filling" in fields
 
 
@@ -71,12 +78,15 @@ def _order_send(*args: Any, **named: Any) -> OrderSendResult:
     """
     t = terminal()
     request, filling = _request(args, named)
+    wanted = said(request, t.digits_of(request.symbol), filling=filling)
     t.requests += 1
-    wanted = said(request, digits_of(t, request), filling=filling)
     if wanted is None:
         result = Result(retcode=c.TRADE_RETCODE_INVALID)
     else:
-        result = t.ask("order_send", Result, request=msgspec.to_builtins(wanted))
+        try:
+            result = t.send(Result, wanted)
+        except Offline as e:
+            result = Result(retcode=c.TRADE_RETCODE_TIMEOUT if e.sent else c.TRADE_RETCODE_CONNECTION)
     return OrderSendResult(
         (
             int(result.retcode),
@@ -88,32 +98,75 @@ def _order_send(*args: Any, **named: Any) -> OrderSendResult:
             float(result.ask),
             COMMENTS.get(result.retcode, result.comment),
             t.requests,
-            0,
+            result.retcode_external,
             request,
         )
     )
 
 
 def _order_check(*args: Any, **named: Any) -> OrderCheckResult:
-    terminal()
-    _request(args, named)
-    raise Failed(c.RES_E_UNSUPPORTED, "Terminal: Unsupported")
+    """Whether the server would object to a request, and how the account would stand after it."""
+    t = terminal()
+    request, filling = _request(args, named)
+    wanted = said(request, t.digits_of(request.symbol), filling=filling)
+    refused = CheckResult(retcode=c.TRADE_RETCODE_INVALID)
+    result = refused if wanted is None else t.ask("order_check", CheckResult, request=wanted)
+    return OrderCheckResult(
+        (
+            int(result.retcode),
+            float(result.balance),
+            float(result.equity),
+            float(result.profit),
+            float(result.margin),
+            float(result.margin_free),
+            float(result.margin_level or 0),
+            "Done" if result.retcode == 0 else COMMENTS.get(result.retcode, result.comment),
+            request,
+        )
+    )
 
 
 def _order_calc_margin(action: object, symbol: object, volume: object, price: object, /) -> float:
-    raise Failed(c.RES_E_UNSUPPORTED, "Terminal: Unsupported")
+    """Margin of one order at ``price``, account currency; open positions do not matter."""
+    t = terminal()
+    kind = whole(action, "action", most=c.ORDER_TYPE_SELL_STOP_LIMIT)
+    asked = _calculation(t, symbol, volume, price, "price")
+    return float(t.ask("calc", Decimal, type=OrderType(ORDER_TYPES[kind].side.value), **asked))
 
 
 def _order_calc_profit(
     action: object, symbol: object, volume: object, price_open: object, price_close: object, /
 ) -> float:
-    raise Failed(c.RES_E_UNSUPPORTED, "Terminal: Unsupported")
+    """Profit between two prices, account currency; open positions do not matter."""
+    t = terminal()
+    kind = whole(action, "action", most=c.ORDER_TYPE_SELL)
+    asked = _calculation(t, symbol, volume, price_open, "price_open")
+    asked["close"] = _priced(price_close, "price_close")
+    return float(t.ask("calc", Decimal, type=ORDER_TYPES[kind], **asked))
+
+
+def _calculation(t: Terminal, symbol: object, volume: object, price: object, name: str) -> dict[str, Any]:
+    known = text(symbol, "symbol")
+    lots, at = number(volume, "volume"), _priced(price, name)
+    t.digits_of(known)
+    if known not in t.digits:
+        raise not_found()
+    if lots <= 0:
+        raise invalid("volume")
+    return {"symbol": known, "volume": rounded(lots, 8), "price": at}
+
+
+def _priced(price: object, name: str) -> Decimal:
+    found = number(price, name)
+    if found <= 0:
+        raise invalid(name)
+    return rounded(found, 8)
 
 
 def _chosen(symbol: object, group: object, ticket: object) -> tuple[dict[str, Any], Callable[[str], bool]]:
     """What to ask the server for, and which symbols of its answer to keep; a symbol wins over a ticket."""
     wanted: dict[str, Any] = {}
-    takes: Callable[[str], bool] = _all
+    takes: Callable[[str], bool] = every
     if group is not None:
         takes = group_filter(text(group, "group"))
     if symbol is not None:
@@ -121,10 +174,6 @@ def _chosen(symbol: object, group: object, ticket: object) -> tuple[dict[str, An
     elif ticket is not None:
         wanted["ticket"] = whole(ticket, "ticket")
     return wanted, takes
-
-
-def _all(symbol: str) -> bool:
-    return True
 
 
 def _positions_total() -> int:
@@ -138,60 +187,13 @@ def _positions_get(*, symbol: object = None, group: object = None, ticket: objec
 
 
 def _orders_total() -> int:
-    return len(terminal().ask("orders", list[Order]))
+    return len(terminal().ask("orders", list[OrderFacts]))
 
 
 def _orders_get(*, symbol: object = None, group: object = None, ticket: object = None) -> tuple[TradeOrder, ...]:
     t = terminal()
     wanted, takes = _chosen(symbol, group, ticket)
-    return tuple(order_row(o) for o in t.ask("orders", list[Order], **wanted) if takes(o.symbol))
-
-
-def _period(date_from: object, date_to: object) -> tuple[int, int]:
-    return moment_ms(date_from, "date_from"), moment_ms(date_to, "date_to")
-
-
-def _history_orders_total(date_from: object, date_to: object, /) -> int:
-    return len(_history_orders_get(date_from, date_to))
-
-
-def _history_orders_get(
-    date_from: object = None, date_to: object = None, *, group: object = None, ticket: object = None,
-    position: object = None,
-) -> tuple[TradeOrder, ...]:  # fmt: skip
-    t = terminal()
-    since, until, wanted, takes = _history(date_from, date_to, group, ticket, position, ticket_of="ticket")
-    rows = t.ask("history_orders", list[Order], **wanted)
-    return tuple(order_row(o) for o in rows if takes(o.symbol) and since <= o.time_done <= until)
-
-
-def _history_deals_total(date_from: object, date_to: object, /) -> int:
-    return len(_history_deals_get(date_from, date_to))
-
-
-def _history_deals_get(
-    date_from: object = None, date_to: object = None, *, group: object = None, ticket: object = None,
-    position: object = None,
-) -> tuple[TradeDeal, ...]:  # fmt: skip
-    """Deals of a period, of an ORDER's ticket, or of a position's identifier."""
-    t = terminal()
-    since, until, wanted, takes = _history(date_from, date_to, group, ticket, position, ticket_of="order")
-    rows = t.ask("history_deals", list[Deal], **wanted)
-    return tuple(deal_row(d) for d in rows if takes(d.symbol) and since <= d.time <= until)
-
-
-def _history(
-    date_from: object, date_to: object, group: object, ticket: object, position: object, *, ticket_of: str
-) -> tuple[int, int, dict[str, Any], Callable[[str], bool]]:
-    takes = group_filter(text(group, "group")) if group is not None else _all
-    if ticket is not None:
-        return 0, 2**62, {ticket_of: whole(ticket, "ticket")}, takes
-    if position is not None:
-        return 0, 2**62, {"position": whole(position, "position")}, takes
-    if date_from is None or date_to is None:
-        raise Failed(c.RES_E_INVALID_PARAMS, "Invalid arguments")
-    since, until = _period(date_from, date_to)
-    return since, until, {}, takes
+    return tuple(order_row(o) for o in t.ask("orders", list[OrderFacts], **wanted) if takes(o.symbol))
 
 
 order_send = answers(_order_send)
@@ -202,7 +204,3 @@ positions_total = answers(_positions_total)
 positions_get = answers(_positions_get)
 orders_total = answers(_orders_total)
 orders_get = answers(_orders_get)
-history_orders_total = answers(_history_orders_total)
-history_orders_get = answers(_history_orders_get)
-history_deals_total = answers(_history_deals_total)
-history_deals_get = answers(_history_deals_get)
