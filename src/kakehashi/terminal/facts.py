@@ -1,5 +1,7 @@
 """The broker's books in the wire's words."""
 
+from decimal import Decimal
+
 import msgspec
 
 from kakehashi.terminal.core.book import Book
@@ -19,10 +21,22 @@ def account_facts(book: Book) -> AccountFacts:
         leverage=spec.leverage,
         balance=book.balance,
         equity=equity,
-        profit=equity - book.balance,
+        profit=equity - book.balance - book.credit,
+        credit=book.credit,
         margin=margin,
         margin_free=equity - margin,
-        margin_level=(equity * 100 / margin).quantize(spec.cent) if margin > 0 else None,
+        margin_level=(equity * 100 / margin).quantize(Decimal("0.01")) if margin > 0 else None,
+        so_mode=spec.so_mode,
+        so_call=spec.so_call,
+        so_so=spec.so_so,
+        margin_call=book.short_of(spec.so_call),
+        limit_orders=spec.limit_orders,
+        currency_digits=spec.currency_digits,
+        fifo_close=spec.fifo_close,
+        trade_allowed=spec.trade_allowed,
+        trade_expert=spec.trade_expert,
+        name=spec.name or spec.account,
+        company=spec.company,
     )
 
 

@@ -19,7 +19,7 @@ import msgspec
 from kakehashi.terminal.accounts import World, login_number, read_world
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.core.requests import new_order
+from kakehashi.terminal.core.fills import new_order
 from kakehashi.terminal.core.sessions import DAY_MS
 from kakehashi.terminal.core.words import AccountSpec, Deal, Order, OrderState, Request
 from kakehashi.terminal.facts import account_facts, position_facts, symbol_facts, terminal_symbol

@@ -168,6 +168,7 @@ class Retcode(IntEnum):
     INVALID_EXPIRATION = 10022
     NO_CHANGES = 10025
     SERVER_DISABLES_AT = 10026
+    LOCKED = 10028
     FROZEN = 10029
     INVALID_FILL = 10030
     LIMIT_ORDERS = 10033
@@ -261,10 +262,6 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
     def step(self) -> Decimal:
         """Its prices are multiples of this."""
         return self.tick_size or self.point
-
-    @property
-    def margined_in(self) -> str:
-        return self.margin_currency or self.base
 
 
 class Tick(msgspec.Struct, frozen=True):
