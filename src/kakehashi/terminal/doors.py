@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from kakehashi.terminal.accounts import World
+from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.ledger import Ledger
 from kakehashi.terminal.server import TradeServer
-from kakehashi.terminal.wire import Call, Reply
+from kakehashi.terminal.wire import Call, Hello, Reply
 
 T = TypeVar("T")
 SEED: Final = "KAKEHASHI_MT5_SEED"
@@ -43,58 +43,40 @@ class Door(Protocol):
     ``ask`` raises :class:`Lost` or :class:`NotUnderstood`; a broker's refusal of an order is an answer.
     """
 
-    def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T: ...
+    def ask(self, method: str, params: Any, kind: type[T]) -> T: ...
     def close(self) -> None: ...
-
-
-class NoLedger(Ledger):
-    """Books that end with the process."""
-
-    def __init__(self) -> None:
-        self.last_at = 0
-
-    def write(self, broker: Broker, at: int) -> None:
-        for book in broker.books.values():
-            if book.changed:
-                book.written()
-
-    def close(self) -> None:
-        pass
 
 
 class OwnServer:
     """A trade server without a process of its own: prices move when somebody looks.
 
-    :param now_ms: the wall clock, or one that stands where it was put
+    :param now_ms: the server's clock: the real one, or a :class:`~kakehashi.terminal.clock.Clock` that a test steps
     """
 
     def __init__(
-        self,
-        *,
-        seed: int = 1,
-        world: World | None = None,
-        now_ms: Callable[[], int] | None = None,
-        strict: bool = False,
+        self, *, seed: int = 1, world: World | None = None, now_ms: Callable[[], int] | None = None, strict: bool = False
     ) -> None:
         world = world or World()
-        self._now_ms = now_ms or _wall_ms
+        self._now_ms = now_ms or Clock().now_ms
         self._at = self._now_ms()
         self.broker = Broker(seed=seed, at=self._at, symbols=world.symbols, strict=strict, faults=world.faults)
         for spec in world.accounts:
             self.broker.open_account(spec)
-        self._server = TradeServer(self.broker, NoLedger(), self._now_ms)
+        self._server = TradeServer(self.broker, None, self._now_ms)
 
-    def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T:
+    def ask(self, method: str, params: Any, kind: type[T]) -> T:
         self._walk()
         trading = self._account(params) if method == "order_send" else ""
+        dice = self.broker.dice
+        if trading and dice.drops_request(trading):
+            raise Lost("the request was lost", sent=True)
         if trading:
-            time.sleep(self.broker.dice.delay_s(trading))
+            time.sleep(dice.delay_s(trading))
         try:
-            answer: T = self._server._perform(Call(id=0, method=method, params=params))
+            answer: T = self._server.perform(method, params)
         except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
             raise NotUnderstood(str(e)) from e
-        self._server.ledger.write(self.broker, self._at)
-        if trading and self.broker.dice.loses_answer(trading):
+        if trading and dice.loses_answer(trading):
             raise Lost("the answer was lost", sent=True)
         return answer
 
@@ -128,23 +110,26 @@ class SocketDoor:
         self._rest = b""
         self._last_id = 0
 
-    def ask(self, method: str, params: dict[str, Any], kind: type[T]) -> T:
+    def ask(self, method: str, params: Any, kind: type[T]) -> T:
         stream = self._connected()
+        line = self._exchanged(stream, method, params)
+        reply = msgspec.json.decode(line, type=Reply)
+        if reply.error is not None:
+            raise NotUnderstood(reply.error.message)
+        return msgspec.json.decode(reply.result, type=kind)
+
+    def _exchanged(self, stream: socket.socket, method: str, params: Any) -> bytes:
         self._last_id += 1
         call = Call(id=self._last_id, method=method, params=params)
         try:
             stream.sendall(msgspec.json.encode(call) + b"\n")
-            line = self._line(stream)
+            return self._line(stream)
         except OSError as e:  # a time-out is one too
             self.close()
             raise Lost(f"{method}: sent, no answer: {e!r}", sent=True) from e
         except BaseException:
             self.close()  # its answer would be taken for the next request's
             raise
-        reply = msgspec.json.decode(line, type=Reply)
-        if reply.error is not None:
-            raise NotUnderstood(reply.error.message)
-        return msgspec.json.decode(reply.result, type=kind)
 
     def close(self) -> None:
         if self._stream is not None:
@@ -176,10 +161,23 @@ class SocketDoor:
         except OSError as e:
             self.close()
             raise Lost(f"{self.address}: {e!r}", sent=False) from e
+        if _client:
+            try:
+                self._exchanged(self._stream, "hello", Hello(client=_client))
+            except Lost as e:
+                raise Lost(str(e), sent=False) from e
         return self._stream
 
 
 _own: OwnServer | None = None
+_client = ""
+
+
+def introduce(client: str) -> None:
+    """Name this process's connections to a broker, so that somebody else can ask whether they are ``drained``."""
+    global _client  # noqa: PLW0603
+    _client = client
+
 
 
 def own_server() -> OwnServer:
@@ -200,7 +198,3 @@ def is_address(server: str) -> bool:
     """Whether a ``server`` means a socket, and not just a name: a path, or ``HOST:PORT``."""
     host, colon, port = server.rpartition(":")
     return "/" in server or (bool(colon and host) and port.isdigit()) or Path(server).is_socket()
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000

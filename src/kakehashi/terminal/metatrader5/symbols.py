@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kakehashi.terminal.core.kinds import CalcMode, Execution, SwapMode, Trading
+from kakehashi.terminal.core.money import margin_currency
 from kakehashi.terminal.core.words import Filling, OrderTime, Side, Weekday
 from kakehashi.terminal.metatrader5 import constants as c
 from kakehashi.terminal.metatrader5.face import Failed, answers, decides, not_found, text
@@ -99,7 +100,7 @@ def _specified(card: SymbolCard) -> dict[str, Any]:
         "margin_hedged": s.margin_hedged,
         "currency_base": s.base,
         "currency_profit": s.profit,
-        "currency_margin": s.margined_in,
+        "currency_margin": margin_currency(s),
         "description": s.description or card.name,
         "exchange": s.exchange,
         "isin": s.isin,
@@ -141,7 +142,7 @@ def _symbol_select(symbol: object, enable: object = True, /) -> bool:
     if enable:
         t.hidden.discard(name)
         return True
-    held, resting = t.ask("positions", list[PositionFacts], symbol=name), t.ask("orders", list[OrderFacts], symbol=name)
+    held, resting = t.ask("positions", list[PositionFacts], symbol=name), t.ask("resting", list[OrderFacts], symbol=name)
     if held or resting:
         raise Failed(c.RES_E_FAIL, "Terminal: Call failed")
     t.hidden.add(name)
@@ -161,7 +162,7 @@ def _market_book_get(symbol: object, /) -> tuple[BookInfo, ...]:
     if name not in t.books:
         _card(t, name)
         raise Failed(c.RES_E_FAIL, "Terminal: Call failed")
-    rows = sorted(t.ask("book", list[BookRow], symbol=name), key=lambda row: -row.price)
+    rows = sorted(t.ask("market_book", list[BookRow], symbol=name), key=lambda row: -row.price)
     kinds = {Side.SELL: c.BOOK_TYPE_SELL, Side.BUY: c.BOOK_TYPE_BUY}
     return tuple(BookInfo((kinds[r.side], float(r.price), int(r.volume), float(r.volume))) for r in rows)
 

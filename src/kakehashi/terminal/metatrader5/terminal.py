@@ -14,7 +14,7 @@ from kakehashi.terminal.wire import AccountFacts, SymbolCard
 T = TypeVar("T")
 DEMO_LOGIN: Final = 1000
 BROKER: Final = "KAKEHASHI_BRIDGE__BROKER"
-_REMEMBERED: Final = frozenset({"account_info", "positions", "orders", "symbol_cards", "quote"})
+_REMEMBERED: Final = frozenset({"account_info", "positions", "resting", "symbol_cards", "quote"})
 _used: dict[str, int] = {}
 """The login that was used last, by server."""
 

@@ -131,7 +131,7 @@ def _order_calc_margin(action: object, symbol: object, volume: object, price: ob
     t = terminal()
     kind = whole(action, "action", most=c.ORDER_TYPE_SELL_STOP_LIMIT)
     asked = _calculation(t, symbol, volume, price, "price")
-    return float(t.ask("calc", Decimal, type=OrderType(ORDER_TYPES[kind].side.value), **asked))
+    return float(t.ask("calc_margin", Decimal, type=OrderType(ORDER_TYPES[kind].side.value), **asked))
 
 
 def _order_calc_profit(
@@ -142,7 +142,7 @@ def _order_calc_profit(
     kind = whole(action, "action", most=c.ORDER_TYPE_SELL)
     asked = _calculation(t, symbol, volume, price_open, "price_open")
     asked["close"] = _priced(price_close, "price_close")
-    return float(t.ask("calc", Decimal, type=ORDER_TYPES[kind], **asked))
+    return float(t.ask("calc_profit", Decimal, type=ORDER_TYPES[kind], **asked))
 
 
 def _calculation(t: Terminal, symbol: object, volume: object, price: object, name: str) -> dict[str, Any]:
@@ -187,13 +187,13 @@ def _positions_get(*, symbol: object = None, group: object = None, ticket: objec
 
 
 def _orders_total() -> int:
-    return len(terminal().ask("orders", list[OrderFacts]))
+    return len(terminal().ask("resting", list[OrderFacts]))
 
 
 def _orders_get(*, symbol: object = None, group: object = None, ticket: object = None) -> tuple[TradeOrder, ...]:
     t = terminal()
     wanted, takes = _chosen(symbol, group, ticket)
-    return tuple(order_row(o) for o in t.ask("orders", list[OrderFacts], **wanted) if takes(o.symbol))
+    return tuple(order_row(o) for o in t.ask("resting", list[OrderFacts], **wanted) if takes(o.symbol))
 
 
 order_send = answers(_order_send)
