@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from kakehashi.terminal.core.bars import Day
 from kakehashi.terminal.core.kinds import StopOutMode, Timeframe
 from kakehashi.terminal.core.words import (
     ZERO,
@@ -139,18 +140,7 @@ class SymbolCard(msgspec.Struct, frozen=True, kw_only=True):
     tick_value: Decimal
     tick_value_profit: Decimal
     tick_value_loss: Decimal
-    day: "DayFacts"
-
-
-class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's day so far; ``close`` is yesterday's last bid, 0 where there is none."""
-
-    open: Decimal = ZERO
-    close: Decimal = ZERO
-    bid_high: Decimal = ZERO
-    bid_low: Decimal = ZERO
-    ask_high: Decimal = ZERO
-    ask_low: Decimal = ZERO
+    day: Day
 
 
 class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,6 +325,12 @@ class Liquidity(msgspec.Struct, frozen=True, kw_only=True):
     volume: Decimal | None = None
 
 
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """``hello`` names a connection, ``drained`` asks whether all of that name are gone with everything they sent."""
+
+    client: str
+
+
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
     """Test control: for so long the server hangs up on every terminal."""
 
@@ -389,19 +385,6 @@ class RatesWanted(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
 
 
-class Bar(msgspec.Struct, frozen=True, array_like=True):
-    """``time``: when it opens, seconds; prices of the bid; ``spread`` in points, the last of the bar."""
-
-    time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    tick_volume: int
-    spread: int
-    real_volume: int = 0
-
-
 class TicksWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Ticks from ``since`` (ms) on: ``count`` of them, or all before and at ``until``."""
 
@@ -410,15 +393,6 @@ class TicksWanted(msgspec.Struct, frozen=True, kw_only=True):
     since: int
     count: int | None = None
     until: int | None = None
-
-
-class TickRow(msgspec.Struct, frozen=True, array_like=True):
-    """``at``: ms; ``flags``: TICK_FLAG_BID 2 and _ASK 4, for what changed."""
-
-    at: int
-    bid: float
-    ask: float
-    flags: int
 
 
 class BookRow(msgspec.Struct, frozen=True, array_like=True):

@@ -39,6 +39,7 @@ class Broker:
     """All accounts of one trade server. The same seed and calls give the same deals.
 
     :param faults: what goes wrong with requests, on request
+    :ivar at: the time of what happened last, ms
     :ivar liquidity: most lots one order gets from one tick, by symbol without suffix; absent is without limit
     """
 
@@ -57,7 +58,7 @@ class Broker:
         self.books: dict[str, Book] = {}
         self.liquidity: dict[str, Decimal] = self.market.liquidity
         self._strict = strict
-        self._at = at
+        self.at = at
         self._day = at // DAY_MS
         self._watch = Watch()
         self._ranked: list[Book] = []
@@ -73,9 +74,9 @@ class Broker:
         self.books[spec.account] = book
         self._ranked.append(book)
         if funded:
-            book.pay(DealKind.BALANCE, spec.balance, "deposit", self._at)
+            book.pay(DealKind.BALANCE, spec.balance, "deposit", self.at)
             if spec.credit:
-                book.pay(DealKind.CREDIT, spec.credit, "credit", self._at)
+                book.pay(DealKind.CREDIT, spec.credit, "credit", self.at)
         return book
 
     def pay(self, account: str, amount: Decimal, at: int, *, credit: bool = False, comment: str = "") -> Deal:
@@ -111,7 +112,7 @@ class Broker:
 
         :raises ValueError: no such account (a terminal that never logged in)
         """
-        book, self._at = self._book(account), at
+        book, self.at = self._book(account), at
         try:
             result = perform(book, request, self.dice, at)
             book.changed = True
@@ -138,6 +139,7 @@ class Broker:
 
     def tick(self, at: int) -> None:
         """Move every price by one step, then let the market act on orders and positions."""
+        self.at = at
         self.market.move(at)
         self._charge_swaps(at)
         self.act(at)
@@ -156,7 +158,7 @@ class Broker:
 
         Account after account in the order of their opening, and by ticket; a closed symbol waits.
         """
-        self._at = at
+        self.at = at
         self._expire(at)
         for rank, ticket in self._reached(self._watch.orders, at):
             order = self._ranked[rank].orders.get(ticket)
