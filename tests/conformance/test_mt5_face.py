@@ -174,7 +174,7 @@ def test_every_field_of_every_answer_has_the_type_that_is_declared() -> None:
     rows = [
         mt5.account_info(), mt5.terminal_info(), mt5.symbol_info("EURUSD"), mt5.symbol_info_tick("EURUSD"), sent,
         mt5.order_check(BUY), sent.request, *mt5.positions_get(), *mt5.orders_get(), *mt5.market_book_get("EURUSD"),
-        *mt5.history_orders_get(0, AT), *mt5.history_deals_get(0, AT),
+        *mt5.history_orders_get(0, AT // 1000), *mt5.history_deals_get(0, AT // 1000),
     ]  # fmt: skip
     assert {type(row).__name__ for row in rows} == set(FIELDS)
     for row in rows:
@@ -196,6 +196,10 @@ def test_tables_have_the_package_s_types() -> None:
     ]  # fmt: skip
     assert rates.dtype.itemsize == ticks.dtype.itemsize == 60
     assert len(rates) == len(ticks) == 5
+
+
+def worked(answer: object) -> bool:
+    return answer is not None and answer is not False
 
 
 NONE = "account_info shutdown version last_error terminal_info symbols_total orders_total positions_total".split()
@@ -235,9 +239,9 @@ def test_the_forms_cover_the_whole_package() -> None:
 
 @pytest.mark.parametrize("name", NONE)
 def test_a_function_without_arguments_takes_none(name: str) -> None:
-    with pytest.raises(TypeError, match="takes no"):
+    with pytest.raises(TypeError, match=f"^{name}\\(\\) "):
         getattr(mt5, name)(1)
-    with pytest.raises(TypeError, match="takes no"):
+    with pytest.raises(TypeError, match=f"^{name}\\(\\) "):
         getattr(mt5, name)(x=1)
 
 
@@ -247,7 +251,7 @@ def test_a_positional_function_takes_no_keywords_and_neither_more_nor_less(name:
     function, args = getattr(mt5, name), POSITIONAL[name]
     if name == "market_book_get":
         mt5.market_book_add("EURUSD")
-    assert function(*args) not in (None, False)
+    assert worked(function(*args))
     assert mt5.last_error() == (1, "Success")
     with pytest.raises(TypeError, match="takes no keyword arguments"):
         function(*args[1:], symbol="EURUSD")
@@ -260,7 +264,7 @@ def test_a_positional_function_takes_no_keywords_and_neither_more_nor_less(name:
 @pytest.mark.parametrize("name", KEYWORDS)
 def test_a_keyword_function_names_what_it_does_not_know(name: str) -> None:
     function, named = getattr(mt5, name), KEYWORDS[name]
-    assert function(**named) not in (None, False)
+    assert worked(function(**named))
     assert mt5.last_error() == (1, "Success")
     assert not function(**named, nonsense=1)
     assert mt5.last_error() == (-2, 'Invalid "nonsense" argument')

@@ -54,7 +54,12 @@ class OwnServer:
     """
 
     def __init__(
-        self, *, seed: int = 1, world: World | None = None, now_ms: Callable[[], int] | None = None, strict: bool = False
+        self,
+        *,
+        seed: int = 1,
+        world: World | None = None,
+        now_ms: Callable[[], int] | None = None,
+        strict: bool = False,
     ) -> None:
         world = world or World()
         self._now_ms = now_ms or Clock().now_ms
@@ -177,7 +182,6 @@ def introduce(client: str) -> None:
     """Name this process's connections to a broker, so that somebody else can ask whether they are ``drained``."""
     global _client  # noqa: PLW0603
     _client = client
-
 
 
 def own_server() -> OwnServer:

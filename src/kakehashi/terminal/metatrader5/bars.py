@@ -5,13 +5,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from kakehashi.terminal.core.bars import Bar, TickRow
 from kakehashi.terminal.core.kinds import Timeframe
 from kakehashi.terminal.metatrader5 import constants as c
 from kakehashi.terminal.metatrader5.face import answers, invalid, moment_ms, not_found, text, whole
 from kakehashi.terminal.metatrader5.session import terminal
 from kakehashi.terminal.metatrader5.structs import RATES, TICKS
 from kakehashi.terminal.metatrader5.terminal import Terminal
-from kakehashi.terminal.wire import Bar, TickRow
 
 Table = npt.NDArray[np.void]
 _MOST: Final = 2**31 - 1

@@ -55,6 +55,7 @@ def decides(function: Callable[P, bool]) -> Callable[P, bool]:
 
 
 def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..., Any]:
+    name = function.__name__.removeprefix("_")
     params = list(signature(function).parameters.values())
     by_position = [p for p in params if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
     names = {p.name for p in params if p.kind is not Parameter.POSITIONAL_ONLY}
@@ -76,9 +77,9 @@ def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..
     def call(*args: Any, **named: Any) -> Any:
         global _last  # noqa: PLW0603  the package's own: one last error for the process
         if named and only_positional:
-            raise TypeError(f"{function.__name__}() takes no keyword arguments")
+            raise TypeError(f"{name}() takes no keyword arguments")
         if not params and args:
-            raise TypeError(f"{function.__name__}() takes no arguments ({len(args)} given)")
+            raise TypeError(f"{name}() takes no arguments ({len(args)} given)")
         try:
             if not free:
                 _check_form(args, named)
@@ -89,6 +90,7 @@ def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..
         _last = _SUCCESS
         return result
 
+    call.__name__ = call.__qualname__ = name
     return call
 
 

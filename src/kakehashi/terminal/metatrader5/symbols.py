@@ -142,7 +142,10 @@ def _symbol_select(symbol: object, enable: object = True, /) -> bool:
     if enable:
         t.hidden.discard(name)
         return True
-    held, resting = t.ask("positions", list[PositionFacts], symbol=name), t.ask("resting", list[OrderFacts], symbol=name)
+    held, resting = (
+        t.ask("positions", list[PositionFacts], symbol=name),
+        t.ask("resting", list[OrderFacts], symbol=name),
+    )
     if held or resting:
         raise Failed(c.RES_E_FAIL, "Terminal: Call failed")
     t.hidden.add(name)
