@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from kakehashi.terminal.clock import ClockSpec
 from kakehashi.terminal.core.faults import Faults
 from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.sessions import Sessions
@@ -22,19 +23,21 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountSpec, ...] = ()
     symbols: tuple[Symbol, ...] = SYMBOLS
     faults: Faults = Faults()
+    clock: ClockSpec = ClockSpec()
 
 
 def read_world(path: Path) -> World:
     """A TOML file: ``[[account]]`` tables with the fields of :class:`AccountSpec`, ``[[symbol]]`` tables with those of
-    :class:`Symbol` (of a built-in symbol only what differs), and one ``[faults]`` table (:class:`Faults`).
+    :class:`Symbol` (of a built-in symbol only what differs), one ``[faults]`` table (:class:`Faults`) and one
+    ``[clock]`` table (:class:`ClockSpec`).
 
     :raises ValueError: no TOML, or an unknown, missing or ill-typed field, named
     """
     try:
         with path.open("rb") as file:
             said = tomllib.load(file)
-        if unknown := sorted(set(said) - {"account", "symbol", "faults"}):
-            raise ValueError(f"unknown table {unknown[0]}; known are account, symbol, faults")
+        if unknown := sorted(set(said) - {"account", "symbol", "faults", "clock"}):
+            raise ValueError(f"unknown table {unknown[0]}; known are account, symbol, faults, clock")
         symbols = {s.name: s for s in SYMBOLS}
         for table in said.get("symbol", []):
             spec = _symbol(table, symbols)
@@ -43,6 +46,7 @@ def read_world(path: Path) -> World:
             accounts=tuple(_account(table) for table in said.get("account", [])),
             symbols=tuple(symbols.values()),
             faults=_convert(said.get("faults", {}), Faults),
+            clock=_convert(said.get("clock", {}), ClockSpec),
         )
     except (ValueError, msgspec.ValidationError) as e:
         raise ValueError(f"{path}: {e}") from None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from kakehashi.terminal.core.history import History
 from kakehashi.terminal.core.sessions import Sessions
 from kakehashi.terminal.core.words import Symbol, Tick
 
@@ -89,14 +90,21 @@ class Market:
         self._gaps = {name: random.Random(f"{seed}:{name}:gap") for name in self.symbols}
         self._place = {s.name: float(s.start) for s in self.symbols.values()}
         self._pinned: set[str] = set()
+        self._shut: set[str] = set()
+        self._exact: dict[tuple[str, str], Decimal] = {}
         self._rates: dict[tuple[str, str], float] = {}
+        self.history = History(seed, self.is_open)
         self.ticks: dict[str, Tick] = {}
         self.points: dict[str, tuple[int, int]] = {}
         self.floats: dict[str, tuple[float, float]] = {}
         for spec in self.symbols.values():
+            bid = round(self._place[spec.name])
+            self.history.begin(spec, at, bid, bid + spec.spread)
             self._walk_to(spec, at)
 
     def is_open(self, name: str, at: int) -> bool:
+        if name in self._shut:
+            return False
         sessions = self._sessions.get(name)
         return sessions is None or sessions.is_open(at)
 
@@ -122,7 +130,7 @@ class Market:
         if name in self._pinned or not self.is_open(name, at):
             return False
         self._place[name] = float(points[0])
-        self._quote(spec, int(points[0]), int(points[1]), at)
+        self._quote(spec, int(points[0]), int(points[1]), at, heard=True)
         return True
 
     def pin(self, name: str, bid: Decimal, ask: Decimal | None, at: int) -> None:
@@ -139,6 +147,14 @@ class Market:
         bid_points, ask_points = (int((price / spec.point).to_integral_value()) for price in (bid, ask))
         self._quote(spec, bid_points, ask_points, at)
 
+    def shut(self, name: str, *, shut: bool) -> None:
+        """Close a symbol's market whatever its sessions, until it is opened again.
+
+        :raises ValueError: no such symbol
+        """
+        self._spec(name)
+        (self._shut.add if shut else self._shut.discard)(name)
+
     def release(self, name: str) -> None:
         """Let the walk go on from where the symbol was pinned."""
         self._pinned.discard(name)
@@ -148,6 +164,12 @@ class Market:
 
         :raises ValueError: no symbol connects the two
         """
+        found = self._exact.get((currency, into))
+        if found is None:
+            found = self._exact[currency, into] = self._through(currency, into)
+        return found
+
+    def _through(self, currency: str, into: str) -> Decimal:
         direct = self._direct(currency, into)
         if direct is not None:
             return direct
@@ -191,8 +213,14 @@ class Market:
         bid = round(self._place[spec.name])
         self._quote(spec, bid, bid + spec.spread, at)
 
-    def _quote(self, spec: Symbol, bid: int, ask: int, at: int) -> None:
+    def _quote(self, spec: Symbol, bid: int, ask: int, at: int, *, heard: bool = False) -> None:
         self.points[spec.name] = (bid, ask)
         self.floats[spec.name] = (bid / 10**spec.digits, ask / 10**spec.digits)
         self.ticks[spec.name] = Tick(Decimal(bid).scaleb(-spec.digits), Decimal(ask).scaleb(-spec.digits), at)
+        self._exact.clear()
         self._rates.clear()
+        tape = self.history.tapes[spec.name]
+        if tape.untouched and (at == tape.began or heard):
+            self.history.begin(spec, at, bid, ask)
+        else:
+            tape.add(at, bid, ask)
