@@ -23,9 +23,7 @@ def _row(title: str, about: str, fields: str) -> type[BaseModel]:
 Tick = _row(
     "Tick", "The last prices of a symbol.", "i:time f:bid f:ask f:last i:volume i:time_msc i:flags f:volume_real"
 )
-Rate = _row(
-    "Rate", "One bar.", "i:time f:open f:high f:low f:close i:tick_volume i:spread i:real_volume"
-)
+Rate = _row("Rate", "One bar.", "i:time f:open f:high f:low f:close i:tick_volume i:spread i:real_volume")
 BookInfo = _row("BookInfo", "One line of the depth of market.", "i:type f:price i:volume f:volume_dbl")
 AccountInfo = _row(
     "AccountInfo",
@@ -97,7 +95,9 @@ OrderSendResult = create_model(
 OrderCheckResult = create_model(
     "OrderCheckResult",
     __doc__="Whether the account could carry the request out; retcode 0 is yes.",
-    __base__=_row("_Checked", "", "i:retcode f:balance f:equity f:profit f:margin f:margin_free f:margin_level s:comment"),
+    __base__=_row(
+        "_Checked", "", "i:retcode f:balance f:equity f:profit f:margin f:margin_free f:margin_level s:comment"
+    ),
     request=(SentRequest, ...),
 )
 
@@ -134,11 +134,13 @@ RESULTS: Final[dict[str, Any]] = {
 }
 """What each function gives where it does not give None."""
 
-Columns = create_model("Columns", __doc__="A table with `format: columns`: field to values.", __config__=ConfigDict(extra="allow"))
+Columns = create_model(
+    "Columns", __doc__="A table with `format: columns`: field to values.", __config__=ConfigDict(extra="allow")
+)
 _ANY: Any = (
     AccountInfo | TerminalInfo | SymbolInfo | Tick | OrderSendResult | OrderCheckResult | list[SymbolInfo]  # type: ignore[valid-type]
     | list[TradePosition] | list[TradeOrder] | list[TradeDeal] | list[Rate] | list[Tick] | list[BookInfo]  # type: ignore[valid-type]
-    | tuple[int, int, str] | tuple[int, str] | float | int | bool | Columns | None  # type: ignore[valid-type]
+    | tuple[int, int, str] | tuple[int, str] | float | int | bool | Columns | None
 )  # fmt: skip
 
 

@@ -42,7 +42,9 @@ Moment: TypeAlias = Annotated[
     ),
 ]
 Number: TypeAlias = Annotated[float, BeforeValidator(_number), Field(ge=-1e15, le=1e15)]
-Constant: TypeAlias = Annotated[int, Field(ge=-(2**31), lt=2**32)] | Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{2,63}$")]
+Constant: TypeAlias = (
+    Annotated[int, Field(ge=-(2**31), lt=2**32)] | Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{2,63}$")]
+)
 """One of the package's constants, by number or by name."""
 Ticket: TypeAlias = Annotated[int, Field(ge=0, lt=2**64)]
 Symbol: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]

@@ -149,7 +149,16 @@ _GENERAL: Final = (
     ),
 )
 
-ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES, *LINK_CODES, *WATCH_CODES, *EA_CODES, *BRIDGE_CODES)
+ALL_CODES: Final = (
+    *_GENERAL,
+    *TRADE_CODES,
+    *SYSTEM_CODES,
+    *INPUT_CODES,
+    *LINK_CODES,
+    *WATCH_CODES,
+    *EA_CODES,
+    *BRIDGE_CODES,
+)
 CODES: Final[Mapping[str, Code]] = {entry.code: entry for entry in ALL_CODES}
 
 

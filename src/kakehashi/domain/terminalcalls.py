@@ -141,8 +141,8 @@ ToChild = Open | Run
 FromChild = Opened | Ran
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode_to: Final = msgspec.msgpack.Decoder(ToChild).decode
-_decode_from: Final = msgspec.msgpack.Decoder(FromChild).decode
+_to_child: Final[msgspec.msgpack.Decoder[ToChild]] = msgspec.msgpack.Decoder(ToChild)
+_from_child: Final[msgspec.msgpack.Decoder[FromChild]] = msgspec.msgpack.Decoder(FromChild)
 
 
 def frame(message: ToChild | FromChild) -> bytes:
@@ -162,8 +162,8 @@ def size_of(head: bytes) -> int:
 
 
 def to_child(body: bytes) -> ToChild:
-    return _decode_to(body)
+    return _to_child.decode(body)
 
 
 def from_child(body: bytes) -> FromChild:
-    return _decode_from(body)
+    return _from_child.decode(body)

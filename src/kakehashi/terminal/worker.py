@@ -35,8 +35,6 @@ from kakehashi.domain.terminalcalls import (
 )
 
 MODULES: Final = {"simulated": "kakehashi.terminal.metatrader5", "metatrader5": "MetaTrader5"}
-CONNECTION_NAME: Final = "KAKEHASHI_BRIDGE__CONNECTION"
-"""Where the simulated terminal reads what its connection is to be called."""
 _PR_SET_PDEATHSIG: Final = 1
 _INTERNAL: Final = -10000
 """RES_E_INTERNAL_FAIL, the package's own word for what it cannot explain."""
@@ -117,7 +115,7 @@ def _opened(package: ModuleType, opening: Open) -> Opened:
         wanted["portable"] = True
     if opening.broker:
         os.environ["KAKEHASHI_BRIDGE__BROKER"] = opening.broker
-        os.environ[CONNECTION_NAME] = opening.connection
+        importlib.import_module("kakehashi.terminal.doors").introduce(opening.connection)
     try:
         done = package.initialize(*([opening.path] if opening.path else []), **wanted)
         code, text = package.last_error()

@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 from kakehashi.domain.errors import Rejected, Unavailable
 
-
 _SESSION: Final = re.compile(r"m-[0-9a-f]{27}")
 
 

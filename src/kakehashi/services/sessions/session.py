@@ -307,11 +307,11 @@ class Session:
         elif terms.idle_s and not self.orders.in_doubt and time.monotonic() - line.last_command > terms.idle_s:
             line.replace("idle")
             return
-        calls = [("terminal_info", {}, "objects")]
+        calls: list[Any] = [("terminal_info", {}, "objects")]
         if self.symbol:
             calls.append(("symbol_info_tick", {"symbol": self.symbol}, "objects"))
         try:
-            info, *tick = await self.ask(tuple(calls), timeout_s=terms.hang_s)  # type: ignore[arg-type]
+            info, *tick = await self.ask(tuple(calls), timeout_s=terms.hang_s)
         except KakehashiError:
             self.health = {"connected": False, "trade_allowed": False, "tick_age_s": None}
             return
