@@ -313,25 +313,38 @@ async def serve_bridge(settings: Settings, url: str, listening: Sequence[sockets
         proxy_headers=False,
         backlog=2048,
     )
+    for each in listening:
+        each.set_inheritable(False)  # the processes that are started from here on have no business with our door
     async with _own_broker(session_terms(settings).broker):
         await uvicorn.Server(config).serve(sockets=list(listening))
 
 
 @contextlib.asynccontextmanager
 async def _own_broker(address: str) -> AsyncIterator[None]:
-    """A trade server at ``address`` while nobody else runs one there; nothing for real terminals."""
+    """A trade server at ``address`` while nobody else runs one there; nothing for real terminals.
+
+    Uvicorn repeats the signal that ended it, which by default ends the process before the broker is told: so it is
+    caught here. While the broker is starting it means us.
+    """
     if not address or await _answers(address):
         yield
         return
     argv = (sys.executable, "-P", "-m", "kakehashi", "run", "broker", "--socket", address)
     supervisor = Supervisor([Role(name="broker", argv=argv)])
     running = asyncio.create_task(supervisor.run())
+    waiting = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, lambda: waiting.cancel() if waiting else None)
     try:
         async with asyncio.timeout(20):
             while not await _answers(address):  # noqa: ASYNC110  another process: nobody could set an event
                 await asyncio.sleep(0.05)
+        waiting = None
         yield
     finally:
+        waiting = None
         await supervisor.stop()
         await running
 

@@ -165,6 +165,17 @@ class Orders:
         if (record := self._records.get(job.record_id)) is not None:
             await self._keep(record, _not_executed("nobody waited for it any more: it was not sent"))
 
+    async def abandon(self, job: Job) -> None:
+        """Its deadline passed before it was sent: it never will be, and whoever asks for it is told so."""
+        outcome = _not_executed("its deadline passed before it was sent")
+        job.settle((Result(ok=False, json=b"null", error=outcome.error, took_us=0),))
+        name, params, _ = job.calls[0]
+        record = Record(
+            session=self._session, id=job.record_id, at=self._clock.now_ms(), digest=job.digest, command=name, params=params,
+            mark=Mark(), connection="",
+        )  # fmt: skip
+        await self._keep(record, outcome)
+
     def doubtful(self, job: Job, why: str) -> None:
         """It was sent, and there is no answer."""
         record = self._records[job.record_id]

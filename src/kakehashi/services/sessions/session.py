@@ -139,8 +139,8 @@ class Session:
         :param command_id: the caller's; without one a write gets one, and a read is not remembered
         :raises Rejected: QUEUE_FULL, ID_REUSED, BAD_PARAMETER
         :raises Unavailable: SESSION_RESTARTING, SESSION_FAILED, STORE_UNAVAILABLE: nothing was sent
-        :raises OutcomeUnknown: OUTCOME_UNKNOWN: an order request was sent, and its deadline passed
-        :raises KakehashiError: TIMEOUT: a deadline passed, of a read or of what was not sent
+        :raises OutcomeUnknown: OUTCOME_UNKNOWN: the deadline of an order request passed
+        :raises KakehashiError: TIMEOUT: the deadline of a read passed
         """
         began = time.perf_counter()
         timeout_s = timeout_s or self._terms.command_timeout_s
@@ -195,11 +195,12 @@ class Session:
             if job.future.cancelled():
                 raise Rejected("CANCELLED", "the command was cancelled before it was sent") from None
             raise
-        if job.sent and job.writes:
+        if job.writes:
+            if first and not job.sent:
+                self._keep(self.orders.abandon(job))
             hint = f"GET .../command/{job.record_id} says what became of it; do not send it again"
-            raise OutcomeUnknown(
-                "OUTCOME_UNKNOWN", f"sent, and no answer in {timeout_s:g} s", hint=hint, value=job.record_id
-            )
+            text = f"no answer in {timeout_s:g} s"
+            raise OutcomeUnknown("OUTCOME_UNKNOWN", text, hint=hint, value=job.record_id)
         if job.sent:
             raise KakehashiError("TIMEOUT", f"no answer in {timeout_s:g} s")
         if first:
