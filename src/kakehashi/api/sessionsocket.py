@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -18,13 +19,14 @@ from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
 from kakehashi.ports import TokenRow
 from kakehashi.services.sessions.bridge import Bridge
 from kakehashi.services.sessions.ledger import Outcome
-from kakehashi.services.sessions.line import cancelled
 from kakehashi.services.sessions.push import Outbox, Watch
 from kakehashi.services.sessions.session import Answer, Session
 from kakehashi.services.sessions.terms import State
 
 if TYPE_CHECKING:
     from kakehashi.config import Settings
+
+log = structlog.get_logger("bridge")
 
 PATH: Final = f"{V5}/ws/{{session_id}}"
 GREETING_S: Final = 5.0
@@ -111,14 +113,14 @@ class _Client:
     async def serve(self) -> None:
         tasks = [asyncio.create_task(work()) for work in (self._listen, self._speak, self._guard)]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except WebSocketDisconnect:
-            pass
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*tasks, *self._under_way):
-                await cancelled(task)
+            everything = (*tasks, *self._under_way)
+            for task in everything:
+                task.cancel()
+            for result in await asyncio.gather(*everything, return_exceptions=True):
+                if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | RuntimeError):
+                    log.error("session_socket_failed", error=repr(result))
 
     async def _listen(self) -> None:
         while True:

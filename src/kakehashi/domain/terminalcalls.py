@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from kakehashi.domain.errors import Malformed
+
 MAX_FRAME: Final = 64 * 1024 * 1024
 """Longest answer: a copy of some hundred thousand ticks."""
 HEAD: Final = 4
@@ -78,6 +80,44 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
 
 BRIDGES_OWN: Final = frozenset({"initialize", "login", "shutdown"})
 """What the session itself does: creating and deleting it are these calls."""
+
+
+def _numbered(prefix: str, names: str) -> dict[str, int]:
+    return {prefix + name: number for number, name in enumerate(names.split())}
+
+
+REQUEST_CONSTANTS: Final[Mapping[str, Mapping[str, int]]] = {
+    "action": {
+        "TRADE_ACTION_DEAL": 1,
+        "TRADE_ACTION_PENDING": 5,
+        "TRADE_ACTION_SLTP": 6,
+        "TRADE_ACTION_MODIFY": 7,
+        "TRADE_ACTION_REMOVE": 8,
+        "TRADE_ACTION_CLOSE_BY": 10,
+    },
+    "type": _numbered(
+        "ORDER_TYPE_", "BUY SELL BUY_LIMIT SELL_LIMIT BUY_STOP SELL_STOP BUY_STOP_LIMIT SELL_STOP_LIMIT CLOSE_BY"
+    ),
+    "type_filling": _numbered("ORDER_FILLING_", "FOK IOC RETURN BOC"),
+    "type_time": _numbered("ORDER_TIME_", "GTC DAY SPECIFIED SPECIFIED_DAY"),
+}
+"""What a trade request's fields may be called by name. The bridge reads them itself: it has to know what it sent."""
+
+
+def numbered(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A trade request with its constants as the package's integers.
+
+    :raises Malformed: BAD_PARAMETER: there is no such constant
+    """
+    read = dict(request)
+    for field, names in REQUEST_CONSTANTS.items():
+        name = read.get(field)
+        if isinstance(name, str):
+            if name not in names:
+                known = f"expected an integer or one of {', '.join(names)}"
+                raise Malformed("BAD_PARAMETER", f"params.request.{field}: {known}", value=name[:60])
+            read[field] = names[name]
+    return read
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True, tag="open"):

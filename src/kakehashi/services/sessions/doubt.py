@@ -44,12 +44,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(StrEnum):
-    """NONE: no trace; MANY: more than one order could be it; WORKING: found, and the server is not done with it."""
+    """NONE: no trace; MANY: more than one order could be it; WORKING: found, and the server is not done with it;
+    UNKNOWABLE: what this kind of request leaves behind is not known here.
+    """
 
     FOUND = "FOUND"
     NONE = "NONE"
     MANY = "MANY"
     WORKING = "WORKING"
+    UNKNOWABLE = "UNKNOWABLE"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +84,7 @@ def judge(request: Row, mark: Mark, now: Evidence, *, claimed: Set[int]) -> Find
         case 8:
             return _removed(request, now)
         case _:
-            return Finding(verdict=Verdict.NONE)
+            return Finding(verdict=Verdict.UNKNOWABLE)
 
 
 def _placed(request: Row, mark: Mark, now: Evidence, claimed: Set[int]) -> Finding:

@@ -8,6 +8,7 @@ import contextlib
 import time
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 
 from kakehashi.domain.errors import KakehashiError, Unavailable
@@ -23,6 +24,8 @@ NOT_INITIALIZED: Final = -10004
 """The package has lost its terminal: only a fresh process gets a fresh one."""
 MAYBE_SENT: Final = frozenset({-10000, -10002, -10005})
 """RES_E_INTERNAL_FAIL, _RECEIVE and _TIMEOUT: the request may have left."""
+NO_ANSWER: Final = frozenset({10012, 10028, 10031})
+"""Retcodes TIMEOUT, LOCKED and CONNECTION: the terminal had no answer from the server either."""
 
 
 class Owner(Protocol):
@@ -191,7 +194,10 @@ class Line:
             return self._lost(job, "died")
         self.commands += 0 if job.own else len(job.calls)
         if job.writes and _maybe_sent(results[0]):
-            return self._lost(job, "unanswered")
+            self._owner.doubtful(job, "unanswered")
+            # a simulated terminal's end can be proven to the server; a real one is fine, and shows what came of it
+            ended = self._terms.terminal == "simulated" or not results[0].ok
+            return "unanswered" if ended else ""
         job.settle(results)
         return "uninitialized" if any(r.error[0] == NOT_INITIALIZED for r in results) else ""
 
@@ -212,7 +218,13 @@ class Line:
 
 
 def _maybe_sent(result: Result) -> bool:
-    return not result.ok and not result.fault and result.error[0] in MAYBE_SENT
+    """Whether this answer to an order request says that nobody knows what became of it."""
+    if result.fault:
+        return False
+    if not result.ok:
+        return result.error[0] in MAYBE_SENT
+    told = msgspec.json.decode(result.json)
+    return told.get("retcode") in NO_ANSWER and not told.get("deal")
 
 
 async def cancelled(task: "asyncio.Task[None]") -> None:

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from kakehashi.domain.errors import KakehashiError, OutcomeUnknown, Rejected, Unavailable
-from kakehashi.domain.terminalcalls import FUNCTIONS, Format, Result
+from kakehashi.domain.terminalcalls import FUNCTIONS, Format, Result, numbered
 from kakehashi.ports import Clock
 from kakehashi.services.sessions.child import Child
 from kakehashi.services.sessions.jobs import Calls, Job
@@ -143,6 +143,8 @@ class Session:
         :raises KakehashiError: TIMEOUT: the deadline of a read passed
         """
         began = time.perf_counter()
+        if "request" in params:
+            params = {"request": numbered(params["request"])}
         timeout_s = timeout_s or self._terms.command_timeout_s
         try:
             answer = await self._command(name, params, timeout_s, command_id, form)
