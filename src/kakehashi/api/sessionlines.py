@@ -188,6 +188,7 @@ class SessionLine(BaseModel):
     trade_allowed: bool | None
     tick_age_s: float | None
     slowest_ms: float
+    downtimes_s: list[float] = Field(description="How long each of the last hundred replacements of its terminal took.")
     p50_ms: float | None = Field(default=None, description="Of the last thousand commands.")
     p95_ms: float | None = None
     created_at: int

@@ -357,6 +357,7 @@ class Session:
             "connected": self.health.get("connected"),
             "trade_allowed": self.health.get("trade_allowed"),
             "tick_age_s": self.health.get("tick_age_s"),
+            "downtimes_s": [round(s, 4) for s in line.downtimes],
             "slowest_ms": round(max(self.took_ms, default=0.0), 3),
             "created_at": d.created_at,
             "problem": line.problem.message if line.problem is not None else "",
