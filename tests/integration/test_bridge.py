@@ -78,7 +78,7 @@ async def test_a_password_is_in_no_answer_and_in_no_file(room: BridgeRoom) -> No
 async def test_what_cannot_be_done_says_why(room: BridgeRoom) -> None:
     session = await room.create(1000)
     wrong = {
-        "no such function": ("order_sent", {}, 404, "UNKNOWN_COMMAND", "order_sent"),
+        "no such function": ("order_sent", {}, 404, "NO_SUCH_COMMAND", "order_sent"),
         "the session's own": ("login", {"login": 5}, 403, "COMMAND_REFUSED", "login"),
         "to end it": ("shutdown", {}, 403, "COMMAND_REFUSED", "shutdown"),
         "a word for a number": (

@@ -82,7 +82,7 @@ async def test_errors_have_the_same_codes_as_over_http_and_the_commands_id(room:
     session = await room.create(1000)
     async with room.socket(session) as socket:
         for wish, code in (
-            ({"command": "nothing"}, "UNKNOWN_COMMAND"),
+            ({"command": "nothing"}, "NO_SUCH_COMMAND"),
             ({"command": "login"}, "COMMAND_REFUSED"),
             ({"command": "symbol_info"}, "BAD_PARAMETER"),
             ({"command": "subscribe", "params": {"streams": ["weather"]}}, "BAD_PARAMETER"),

@@ -63,7 +63,7 @@ class Lean(APIRoute):
 def read_wish(adapter: TypeAdapter[Any], value: Any) -> Any:
     """A command, or several.
 
-    :raises Rejected: UNKNOWN_COMMAND, COMMAND_REFUSED
+    :raises Rejected: NO_SUCH_COMMAND, COMMAND_REFUSED
     :raises Malformed: BAD_PARAMETER, the field named
     """
     try:
@@ -74,7 +74,7 @@ def read_wish(adapter: TypeAdapter[Any], value: Any) -> Any:
         name = str(fault["ctx"]["tag"])
         if name in BRIDGES_OWN:
             raise Rejected("COMMAND_REFUSED", f"{name}: a session logs in and out by itself", hint="create or DELETE")
-        raise Rejected("UNKNOWN_COMMAND", f"the package has no function {name[:60]}", value=name[:60])
+        raise Rejected("NO_SUCH_COMMAND", f"the package has no function {name[:60]}", value=name[:60])
     place = ".".join(str(part) for part in fault["loc"] if part not in FUNCTIONS) or "body"
     message = fault["msg"].removeprefix("Value error, ")
     came = fault["input"] if isinstance(fault["input"], str | int | float) else None

@@ -35,7 +35,7 @@ def _wish(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> dict[
     :raises TypeError: more arguments than the function has, or one that it does not have
     """
     function = FUNCTIONS[name]
-    given, reserved = dict(options), {}
+    given, reserved = dict(options), dict[str, Any]()
     for own in ("timeout_s", "command_id", "format"):
         if own in given:
             reserved["id" if own == "command_id" else own] = given.pop(own)

@@ -5,12 +5,6 @@ from typing import Final
 from kakehashi.domain.code import Code
 
 _TOLD: Final = (
-    ("OUTCOME_UNKNOWN", 504, "the order request was sent and not answered: what became of it is being found out",
-     "注文は送信済みですが応答がなく、結果を確認中です",
-     "do not send it again: GET /v5/session/{id}/command/{command_id} says what became of it",
-     "再送しないでください。GET /v5/session/{id}/command/{command_id} で結果を確認できます"),
-    ("TIMEOUT", 504, "the deadline passed; nothing was changed", "期限が過ぎました(変更はありません)",
-     "send it again; a larger timeout_s gives it longer", "再送してください。timeout_s を大きくすると長く待ちます"),
     ("NOT_EXECUTED", 503, "the terminal died, and the broker shows that the request was not carried out",
      "端末が停止し、注文は執行されていないことを確認しました",
      "send it again under a new id if it is still wanted", "必要なら新しい id で再送してください"),
@@ -26,7 +20,7 @@ _TOLD: Final = (
      "delete one, or raise bridge.max_sessions", "不要なものを削除するか bridge.max_sessions を上げてください"),
     ("QUEUE_FULL", 429, "too many commands wait for the session", "待機中のコマンドが多すぎます",
      "wait for answers, or raise bridge.queue_max", "応答を待つか bridge.queue_max を上げてください"),
-    ("UNKNOWN_COMMAND", 404, "the package has no such function", "その関数はありません",
+    ("NO_SUCH_COMMAND", 404, "the package has no such function", "その関数はありません",
      "see the command reference", "コマンド一覧を参照してください"),
     ("COMMAND_REFUSED", 403, "a session logs in and out by itself", "ログインと終了はセッション自身が行います",
      "create a session to log in, delete it to shut down", "ログインは create、終了は DELETE を使ってください"),
