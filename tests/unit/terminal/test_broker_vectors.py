@@ -80,9 +80,7 @@ def test_a_trades_profit(case: dict[str, Any]) -> None:
 @cases("swap")
 def test_a_nights_swap(case: dict[str, Any]) -> None:
     spec = eurusd(case["symbol"])
-    amount, currency = money.swap(
-        spec, Side(case["side"]), D(case["volume"]), D(case["open"]), D(case["now"]), "GBP"
-    )
+    amount, currency = money.swap(spec, Side(case["side"]), D(case["volume"]), D(case["open"]), D(case["now"]), "GBP")
     assert (cents(amount), currency) == (D(case["expect"]), case["currency"])
 
 
