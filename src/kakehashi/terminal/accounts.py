@@ -72,6 +72,8 @@ def _symbol(table: Mapping[str, Any], known: Mapping[str, Symbol]) -> Symbol:
     Sessions(spec.sessions)
     if spec.vol_step <= 0 or spec.vol_min <= 0 or spec.contract_size <= 0 or spec.start <= 0 or spec.spread < 0:
         raise ValueError(f"symbol {spec.name}: sizes and prices must be positive")
+    if spec.tick_size % spec.point:
+        raise ValueError(f"symbol {spec.name}: tick_size {spec.tick_size} is no multiple of {spec.point}")
     if spec.calc_mode in (CalcMode.FUTURES, CalcMode.EXCH_FUTURES) and not (spec.margin_initial and spec.tick_value):
         raise ValueError(f"symbol {spec.name}: {spec.calc_mode} needs margin_initial and tick_value")
     return spec
