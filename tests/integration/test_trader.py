@@ -215,12 +215,8 @@ async def test_a_restart_loads_what_was_there(tmp_path: Path) -> None:
     async with a_room(tmp_path, tokens) as second:
         after = second.hub.trader.engine
     assert after.settings == before.settings
-    assert (after.seq, after.accounts, after.routes, after.kills) == (
-        before.seq,
-        before.accounts,
-        before.routes,
-        before.kills,
-    )
+    assert after.seq >= before.seq  # a start numbers on from the clock's time, where that is ahead
+    assert (after.accounts, after.routes, after.kills) == (before.accounts, before.routes, before.kills)
     assert (after.memories, after.magics) == (before.memories, before.magics)
     assert list(after.book.of(ACCOUNT)) == list(before.book.of(ACCOUNT))
     assert after.mirrors[ACCOUNT].positions == before.mirrors[ACCOUNT].positions
