@@ -9,12 +9,13 @@ import msgspec
 from kakehashi.domain.linkwords import LinkSettings, LinkState
 from kakehashi.domain.messages import ConfigChanged
 from kakehashi.domain.orders import TERMINAL, Order, State
+from kakehashi.domain.values import Millis
 from kakehashi.domain.views import RouteMemory
 from kakehashi.engine.engine import Engine, EngineSettings
 from kakehashi.engine.links import Links
 from kakehashi.engine.mirror import Mirror
 from kakehashi.ports import Clock, Ownership, Store
-from kakehashi.services.scribe import Scribe, StoredSignal
+from kakehashi.services.scribe import Counters, Scribe, StoredSignal
 from kakehashi.services.watch import Watch, WatchSettings, look_at, standing
 
 LIVE_STATES = tuple(s.value for s in State if s not in TERMINAL or s is State.DEAD)
@@ -44,28 +45,32 @@ async def load(store: Store, ownership: Ownership, clock: Clock, rules: Rules) -
     :raises Unavailable: the store does not answer
     """
     state = {r["key"]: r["body"] for r in await store.rows("states", limit=1_000_000)}
-    counters: Mapping[str, Any] = {}
+    counters = Counters()
     if (raw := state.get(f"engine|{ownership.owner}")) is not None:
-        counters = msgspec.json.decode(raw)
-    prefix = int(counters.get("prefix") or rules.engine.prefix)
+        counters = msgspec.json.decode(raw, type=Counters)
+    prefix = counters.prefix or rules.engine.prefix
     engine = Engine(msgspec.structs.replace(rules.engine, prefix=prefix))
-    engine.seq = int(counters.get("seq", 0))
+    engine.seq = counters.seq
     loaded = Loaded(
         engine,
         Links(engine, rules.link),
-        Scribe(engine, ownership),
+        Scribe(engine, ownership, clock, counters),
         {},
         Watch(rules.watch, look=look_at(lambda: engine)),
     )
     for key, raw in state.items():
         _load_state(loaded, key, raw)
     linked = await _load_orders(store, engine)
+
+    def set_back(order: Order) -> Millis:
+        return counters.eras.set_back_since(order.seq, clock)
+
     now, at = int(clock.monotonic() * 1000), clock.now_ms()
     for key, raw in state.items():
         kind, _, name = key.partition("|")
         if kind == "link" and name in engine.accounts:
             kept = msgspec.json.decode(raw, type=LinkState)
-            loaded.links.load(name, kept, linked.get(name, ()), now=now, at=at)
+            loaded.links.load(name, kept, linked.get(name, ()), now=now, at=at, set_back=set_back)
             loaded.links.see_routes(name)
     loaded.watch.load(
         at=at,

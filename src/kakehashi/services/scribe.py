@@ -14,7 +14,8 @@ from kakehashi.domain.values import Millis, Money
 from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
 from kakehashi.engine.engine import Engine
 from kakehashi.engine.outcome import Heard, Outcome
-from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow
+from kakehashi.ports import AuditRow, Clock, Commit, JournalEntry, Ownership, SignalRow, StateRow
+from kakehashi.services.ids import Eras
 from kakehashi.services.watch import row_key
 
 MIRROR_EVERY_MS = 30_000
@@ -33,6 +34,14 @@ class StoredSignal(msgspec.Struct, frozen=True, kw_only=True):
     signal: Signal
     legs: tuple[Any, ...] = ()
     duplicate_of: str = ""
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept with every new order, so that the next process numbers on and knows how old each order is."""
+
+    seq: int = 0
+    prefix: int = 0
+    eras: Eras = Eras()
 
 
 class Batch:
@@ -70,8 +79,10 @@ class Batch:
 class Scribe:
     """Knows how each change is written, and what of the mirrors is on disk already."""
 
-    def __init__(self, engine: Engine, ownership: Ownership) -> None:
-        self._engine, self._ownership = engine, ownership
+    def __init__(self, engine: Engine, ownership: Ownership, clock: Clock, counters: Counters) -> None:
+        """:param counters: as the store holds them"""
+        self._engine, self._ownership, self._clock = engine, ownership, clock
+        self._counters = counters
         self._mirror_saved: dict[str, Millis] = {}
         self._worth_saved: dict[str, tuple[Millis, Money | None, bool]] = {}
         self._symbols_saved: dict[str, tuple[int, int]] = {}
@@ -147,8 +158,10 @@ class Scribe:
         for key, memory in batch.memories.items():
             batch.state(f"memory|{key}", memory)
         if batch.new_orders:
-            counters = {"seq": self._engine.seq, "prefix": self._engine.settings.prefix}
-            batch.state(f"engine|{self._ownership.owner}", counters)
+            seq, prefix, known = self._engine.seq, self._engine.settings.prefix, self._counters
+            eras = known.eras.on(self._clock, known.seq + 1)
+            self._counters = Counters(seq=seq, prefix=prefix, eras=eras)
+            batch.state(f"engine|{self._ownership.owner}", self._counters)
         return Commit(
             ownership=self._ownership,
             journal=[*(self._entry(r) for r in batch.recorded), *batch.booked],
