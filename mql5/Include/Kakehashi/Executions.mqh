@@ -308,13 +308,13 @@ public:
       int work = (position != "") ? -1 : m_memory.Find(id);
       if(work >= 0)
         {
-         Answer(id, position, magic, m_memory.State(work), m_memory.works[work].evt.deals, 0);
+         Answer(id, position, magic, m_memory.State(work), m_memory.works[work].evt.deals, 0, false);
          return;
         }
       string wanted = (position != "") ? position : "0", tag = (position != "") ? "0" : magic;
       if(!view.there || !view.connected || !IsDigits(tag) || !IsDigits(wanted))
         {
-         Answer(id, position, magic, "", none, 0);
+         Answer(id, position, magic, "", none, 0, false);
          return;
         }
       int count = ArraySize(m_queries);
@@ -633,22 +633,26 @@ private:
          for(int i = 0; i < ArraySize(seen.deals); i++)
             if(query.position != "" || (seen.deals[i].magic == query.magic && !IsServers(seen.deals[i].reason)))
                AddDeal(found, seen.deals[i]);
-         Answer(query.id, query.position, query.magic, "", found, query.since);
+         bool working = false;
+         for(int i = 0; i < ArraySize(seen.working); i++)
+            working = working || seen.working[i].magic == query.magic;
+         Answer(query.id, query.position, query.magic, "", found, query.since, working);
          return;
         }
      }
 
    // In frames that fit: only the last one counts as a read of history.
    void              Answer(const string id, const string position, const string magic, const string jst,
-                            const DealRow &found[], const long since)
+                            const DealRow &found[], const long since, const bool working)
      {
       int count = ArraySize(found), from = 0;
       while(count - from > FRAME_DEALS)
         {
-         m_pen.Say(QresText(id, position, magic, "", DealsText(found, from, FRAME_DEALS), false, 0));
+         m_pen.Say(QresText(id, position, magic, "", DealsText(found, from, FRAME_DEALS), false, 0, false));
          from += FRAME_DEALS;
         }
-      m_pen.Say(QresText(id, position, magic, jst, DealsText(found, from, count - from), synced_since != NEVER, since));
+      m_pen.Say(QresText(id, position, magic, jst, DealsText(found, from, count - from), synced_since != NEVER, since,
+                         working));
      }
   };
 

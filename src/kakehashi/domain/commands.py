@@ -383,6 +383,7 @@ class Commands:
         window = s.no_answer_ms if d.retcode is None or d.retcode in UNANSWERED else s.in_flight_ms
         known = (
             frame.synced
+            and not frame.working
             and mirror.fresh(now)
             and mirror.synced_for(now) >= s.synced_ms
             and 0 < frame.hist_from <= d.first_sent_at + broker_offset - DAY_MS

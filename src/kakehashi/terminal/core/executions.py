@@ -395,13 +395,17 @@ class Executions:
         found = seen.deals
         if not query.position:
             found = tuple(d for d in found if d.magic == query.magic and d.reason not in doubt.SERVER)
-        self._result(query, jst="", found=found, since=since)
+        working = any(str(o.magic) == query.magic for o in seen.working)
+        self._result(query, jst="", found=found, since=since, working=working)
 
-    def _result(self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0) -> None:
+    def _result(
+        self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0, working: bool = False
+    ) -> None:
         """In frames that fit; only the last one counts as a read of history."""
         *more, last = parts(found, DEALS_OF_FRAME)
         base = QueryResult(id=query.id, position=query.position, magic=query.magic)
         for part in more:
             self._pen.say(msgspec.structs.replace(base, found=part))
         synced = self.synced_since is not None
-        self._pen.say(msgspec.structs.replace(base, jst=jst, found=last, synced=synced, hist_from=since))
+        done = msgspec.structs.replace(base, jst=jst, found=last, synced=synced, hist_from=since, working=working)
+        self._pen.say(done)
