@@ -9,8 +9,8 @@ import msgspec
 from kakehashi.domain.linkwords import LinkSettings, LinkState
 from kakehashi.domain.messages import ConfigChanged
 from kakehashi.domain.orders import TERMINAL, Order, State
-from kakehashi.domain.values import Millis
-from kakehashi.domain.views import RouteMemory
+from kakehashi.domain.values import Instrument, Millis
+from kakehashi.domain.views import BrokerPosition, RouteMemory
 from kakehashi.engine.engine import Engine, EngineSettings
 from kakehashi.engine.links import Links
 from kakehashi.engine.mirror import Mirror
@@ -60,6 +60,7 @@ async def load(store: Store, ownership: Ownership, clock: Clock, rules: Rules) -
     )
     for key, raw in state.items():
         _load_state(loaded, key, raw)
+    await _load_mirrors(store, loaded, state)
     linked = await _load_orders(store, engine)
 
     def set_back(order: Order) -> Millis:
@@ -99,9 +100,22 @@ def _load_state(loaded: Loaded, key: str, raw: Any) -> None:
         loaded.versions[(event.kind, event.name)] = event.version
     elif kind == "memory":
         engine.memories[name] = msgspec.json.decode(raw, type=RouteMemory)
-    elif kind == "mirror":
-        engine.mirrors[name] = msgspec.json.decode(raw, type=Mirror)
-        loaded.scribe.found(name, engine.mirrors[name].positions)
+
+
+async def _load_mirrors(store: Store, loaded: Loaded, state: Mapping[str, Any]) -> None:
+    """Of each account its mirror's own row, its symbols and its positions."""
+    mirrors = loaded.engine.mirrors
+    for key, raw in state.items():
+        if key.startswith("mirror|"):
+            mirrors[key.partition("|")[2]] = msgspec.json.decode(raw, type=Mirror)
+    for row in await store.rows("positions", limit=1_000_000):
+        if (mirror := mirrors.get(row["account"])) is not None:
+            held = msgspec.json.decode(row["body"], type=BrokerPosition)
+            mirror.positions[held.ident] = held
+    for name, mirror in mirrors.items():
+        if (raw := state.get(f"symbols|{name}")) is not None:
+            mirror.instruments = msgspec.json.decode(raw, type=dict[str, Instrument])
+        loaded.scribe.found(name, mirror.positions, mirror.instruments)
 
 
 async def _load_orders(store: Store, engine: Engine) -> Mapping[str, list[Order]]:
