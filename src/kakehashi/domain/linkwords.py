@@ -395,7 +395,3 @@ class Steps(msgspec.Struct, kw_only=True):
     frames: list[tuple[str, FromHub]] = []
     closes: list[tuple[str, int, str]] = []
     facts: list[Fact] = []
-
-    @property
-    def must_commit(self) -> bool:
-        return any(not isinstance(fact, MEASUREMENTS) for fact in self.facts)

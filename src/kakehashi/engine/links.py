@@ -310,6 +310,22 @@ class Links:
         if self._watched.get(account, set()) - set(link.record.symbols):
             yield w.Watch(now=now, at=at, symbols=tuple(sorted(self._watched[account])[:MAX_WATCHED]))
 
+    def unsent(self, account: str, *, now: Millis, at: Millis) -> Iterator[w.Deliver | OrderReported]:
+        """What a copy of the hub that was put back believes unsent, the newer one may have sent: the link has to know of it
+        before it is confirmed, and asks after it (R20).
+
+        What was to be decided again is not: nobody knows any more what it waited for.
+        """
+        link = self._links[account]
+        for order in tuple(self._engine.book.of(account).standing(State.QUEUED)):
+            if order.held:
+                yield OrderReported(
+                    at=at, account=account, order=order.id, happening=Happening.CANCELLED, code="HUB_RESTORED"
+                )
+            elif link.commands.find(order.id) is None:
+                cmd = command(order, offset=link.record.broker_offset)
+                yield w.Deliver(now=now, at=at, cmd=cmd, age_ms=max(0, at - order.created_at))
+
     def _note_ages(self, account: str, *, now: Millis, at: Millis) -> Mapping[str, Millis]:
         """How old the waiting orders are by the clock that is never set, ms: the wall clock may have gone back (R9)."""
         before, queued = self._noted.get(account, {}), self._engine.book.of(account).standing(State.QUEUED)
