@@ -381,9 +381,6 @@ Fact: TypeAlias = (
     | Alarm
 )
 
-MEASUREMENTS: Final = (Quoted, Balanced)
-"""Facts that need no commit before the frames of their step leave."""
-
 
 class Steps(msgspec.Struct, kw_only=True):
     """What one event leads to: commit ``facts``, then send ``frames`` in order, then do ``closes`` (R1).

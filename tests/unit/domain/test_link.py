@@ -316,7 +316,7 @@ def test_prices_are_the_latest_of_each_symbol_and_need_no_commit() -> None:
     )
     steps = desk.hear(f.Price(q=(old, new)))
     assert [fact.rows for fact in facts(steps, w.Quoted)] == [(new,)]
-    assert all(isinstance(fact, w.MEASUREMENTS) for fact in steps.facts)
+    assert all(isinstance(fact, w.Quoted) for fact in steps.facts)
 
 
 def test_every_state_of_a_session_can_be_reached_and_left() -> None:
