@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from kakehashi.domain.corrections import EXIT_OPENED, corrected, opened, opens
 from kakehashi.domain.frames import Cmd, DealRow, Evt, Query, QueryResult
 from kakehashi.domain.linkstate import Mirror, ident
 from kakehashi.domain.linkwords import Alarm, CommandMoved, Deliver, Fact, LinkSettings
@@ -305,7 +306,8 @@ class Commands:
         """What the executor says became of a command (an EVT with an id)."""
         d = self.find(evt.id)
         if d is None:
-            return []
+            told = corrected(evt)
+            return [told] if told is not None else []
         _gather(d, evt.deals)
         if evt.st not in _RESULTS:
             return [Alarm(code="BAD_RESULT", subject=evt.id, text=evt.st[:40])]
@@ -329,8 +331,12 @@ class Commands:
                 return []  # e.g. a journal that lost its last lines and had to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
         revived = d.state in _REVIVED
-        facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
-        return [*facts, Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id)] if revived else facts
+        facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(d, after))
+        if revived:
+            facts.append(Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id))
+        if after in TERMINAL and _opened(d):
+            facts.append(opened(d.cmd.id, d.deals.values()))
+        return facts
 
     def deals(self, rows: Iterable[DealRow]) -> list[Fact]:
         """Deals that no result told of may still carry a command's magic."""
@@ -460,7 +466,14 @@ def _made_by(row: DealRow, d: Delivery) -> bool:
     return row.order == d.ticket != "" or (row.magic == d.cmd.magic and row.reason not in BY_SERVER)
 
 
-def _code(after: State) -> str:
+def _opened(d: Delivery) -> bool:
+    """Whether an exit did more than close (R10)."""
+    return d.cmd.op in EXITS and opens(d.deals.values())
+
+
+def _code(d: Delivery, after: State) -> str:
+    if _opened(d):
+        return EXIT_OPENED
     return "VENUE_REJECTED" if after is State.REJECTED else ""
 
 
