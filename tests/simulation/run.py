@@ -165,7 +165,11 @@ async def live(world: World, report: Report, chaos: Chaos) -> None:
 
 def _count_alarms(world: World, report: Report) -> None:
     """Pages by code: what wakes a person must have had its fault."""
-    cause = {"HUB_RESTORED": world.restored, "INSTANCE_CLONED": world.cloned}
+    cause = {
+        "HUB_RESTORED": world.restored,
+        "INSTANCE_CLONED": world.cloned,
+        "EXIT_OPENED": world.blind,
+    }
     for _, code, _ in world.alarms:
         report.false_alerts += code == "MIRROR_MISMATCH"
         if kind_of(code).severity is Severity.CRITICAL:

@@ -113,7 +113,7 @@ class Executions:
 
     @property
     def in_flight(self) -> int:
-        return len(self._held) + sum(not self._works[i].told for i in self._pursuits)
+        return len(self._held) + len(self._owed) + sum(not self._works[i].told for i in self._pursuits)
 
     @property
     def _works(self) -> dict[str, Work]:
@@ -209,7 +209,9 @@ class Executions:
         """
         if cmd.op in acts.ENTRIES or self.view is None:
             return False
-        names = {p.ident or p.ticket for p in self.view.positions} | {o.ticket for o in self.view.orders}
+        either = cmd.op not in acts.EXITS or not cmd.side  # a netting reversal keeps the name and changes the side
+        names = {p.ident or p.ticket for p in self.view.positions if either or p.side == cmd.side[:1]}
+        names |= {o.ticket for o in self.view.orders}
         return cmd.target not in names and now < self._unseen.setdefault(cmd.id, now) + UNSEEN_MS
 
     def _verdict_before(self, held: _Held, now: Millis) -> Verdict | None:
