@@ -24,7 +24,9 @@ def overtaken(ea: Ea, *deals: object) -> list[Output]:
     (trade,) = only(ea.out, Trade)
     ea.out.clear()
     ea.show(positions=())
-    return ea.do(Answered(id=trade.id, result=Result(retcode=10009, order=3001, deal=100), deals=deals))
+    out = ea.do(Answered(id=trade.id, result=Result(retcode=10009, order=3001, deal=100), deals=deals))
+    ea.now += 250  # what the terminal shows from now on is younger
+    return out
 
 
 def netting() -> Ea:
@@ -108,8 +110,9 @@ def test_a_correction_that_is_overtaken_itself_is_corrected_in_its_turn() -> Non
     ea.show(positions=(wrong(),))
     (trade,) = only(see(ea, deals=(sold(),)), Trade)
     bought = deal("105", side="B", order="3002", position="3002", magic=str(FIX))
-    ea.show(positions=(position("3002"),))
     ea.do(Answered(id=trade.id, result=Result(retcode=10009, order=3002, deal=105), deals=(bought,)))
+    ea.now += 250
+    ea.show(positions=(position("3002"),))
     (trade,) = only(see(ea, deals=(bought,)), Trade)
     assert (trade.id, trade.request.type, trade.request.position) == ("fix2-c-1", OrderType.SELL, 3002)
 
@@ -169,3 +172,17 @@ def test_the_hub_may_ask_what_became_of_a_correction() -> None:
     see(ea, deals=(sold(),))
     (answer,) = frames(ea.do(Query(id="fix1-c-1", magic=str(FIX))), QueryResult)
     assert answer.jst == "SENT"
+
+
+def test_the_next_exit_is_judged_by_what_the_terminal_shows_after_the_one_before() -> None:
+    ea = netting()
+    ea.show(positions=(HELD,))
+    closing(ea, 1, op="CLOSE_PARTIAL", vol=D("0.05"))
+    closing(ea, 2)
+    (first,) = only(ea.out, Trade)
+    part = deal("100", side="S", entry="OUT", position="1001", volume=D("0.05"))
+    done = Answered(id=first.id, result=Result(retcode=10009, order=3001, deal=100), deals=(part,))
+    assert not only(ea.do(done), Trade)
+    ea.now += 250
+    (second,) = only(ea.show(positions=(position("1001", volume=D("0.05")),)), Trade)
+    assert second.request.volume == D("0.05")

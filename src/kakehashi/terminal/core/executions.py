@@ -102,6 +102,8 @@ class Executions:
         self._by_magic: dict[str, str] = {}
         self._unseen: dict[str, Millis] = {}
         self._owed: dict[str, Owed] = {}
+        self._exited: Millis = -1
+        """When the terminal was read last before the last exit ended, on a netting account."""
         self._looks = 0
         self._wall: Millis = 0
         self.view: View | None = None
@@ -227,7 +229,11 @@ class Executions:
         return None
 
     def _free(self, cmd: Cmd) -> bool:
-        """At most one unfinished command per target, and one live exit per symbol on netting (R19, R10)."""
+        """At most one unfinished command per target, and one live exit per symbol on netting (R19, R10): none is judged by
+        what the terminal showed before the last one ended.
+        """
+        if cmd.op in acts.EXITS and self.viewed <= self._exited:
+            return False
         others = (self._works[i].cmd for i in self._pursuits)
         return not any(acts.conflict(cmd, other, netting=self._netting) for other in others)
 
@@ -386,7 +392,8 @@ class Executions:
         if verdict.final:
             self._held.pop(command, None)
             self._unseen.pop(command, None)
-            self._pursuits.pop(command, None)
+            if self._pursuits.pop(command, None) is not None and self._netting and work.cmd.op in acts.EXITS:
+                self._exited = self.viewed
             self._owe(work)
 
     def _tell_surplus(self, deals: tuple[DealRow, ...]) -> tuple[DealRow, ...]:
