@@ -79,7 +79,9 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
 @pytest.fixture
 def slow_netting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     """A broker that takes its time, and looks at the sides of netting orders only."""
-    world = f'[[account]]\naccount = "{NET}"\nmargin_mode = "netting"\n[faults]\ndelay_s = {SLOW_S}\nsides_only = true\n'
+    world = (
+        f'[[account]]\naccount = "{NET}"\nmargin_mode = "netting"\n[faults]\ndelay_s = {SLOW_S}\nsides_only = true\n'
+    )
     books = Books(tmp_path_factory.mktemp("net"), world)
     yield books
     books.kill()

@@ -110,9 +110,7 @@ def exit_of(magic: int) -> int:
     return magic & ~(0xFF << 40)
 
 
-def _judge_exit(
-    order: Order, ledger: Ledger, exits: Mapping[int, str], verdicts: Verdicts, *, forgotten: bool
-) -> None:
+def _judge_exit(order: Order, ledger: Ledger, exits: Mapping[int, str], verdicts: Verdicts, *, forgotten: bool) -> None:
     """R10: what an exit opened is taken back, before any other exit, all of it and no more; read off the deals one by one.
 
     What people, stops and entries take of it meanwhile need not be taken back.
