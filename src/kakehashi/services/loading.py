@@ -91,6 +91,15 @@ def new_prefix(*, but: frozenset[int] = frozenset()) -> int:
     return prefix
 
 
+def new_leap() -> int:
+    """How many command numbers a start leaves out: up to four million of the 2^40 there are.
+
+    A hub that was put back from an old copy counts on from that copy's last number, as its forgotten future did; with the
+    clock set back too, the time of day does not part the two. Chance does (R20).
+    """
+    return 1 + secrets.randbelow(2**22)
+
+
 def _load_state(loaded: Loaded, key: str, raw: Any) -> None:
     kind, _, name = key.partition("|")
     engine = loaded.engine

@@ -25,6 +25,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     :ivar slippage: standard deviation of what market and stop orders pay or gain against the quote, in points
     :ivar delay: the server takes ``delay_s`` seconds over a trade request
     :ivar lose_answer: a trade request is carried out, and the connection lost instead of its answer
+    :ivar sides_only: on netting accounts a market order is judged by its side alone, whatever position it names: an exit that
+        comes too late opens one
     :ivar accounts: only these; empty is all
     """
 
@@ -35,6 +37,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     delay: Chance = 1.0
     delay_s: float = 0.0
     lose_answer: Chance = 0.0
+    sides_only: bool = False
     accounts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -83,6 +86,9 @@ class Dice:
     def loses_answer(self, account: str) -> bool:
         chance = self.faults.lose_answer
         return bool(chance) and self._meant(account) and self._sending.random() < chance
+
+    def sides_only(self, account: str) -> bool:
+        return self.faults.sides_only and self._meant(account)
 
     def _meant(self, account: str) -> bool:
         return not self.faults.accounts or account in self.faults.accounts

@@ -166,7 +166,7 @@ def _deal(book: Book, request: Request, dice: Dice, at: int) -> Result:
     checks.check_volume(spec, request.volume)
     checks.check_market_filling(spec, request.filling)
     position = None
-    if request.position:
+    if request.position and (book.hedging or not dice.sides_only(book.spec.account)):
         position = checks.position_of(book, request)
         if position.side is side:
             raise Refused(Retcode.INVALID, f"{side} does not close the {position.side} position {position.ticket}")
