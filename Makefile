@@ -9,7 +9,7 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-link sim soak ea env-example lock clean
+.PHONY: help install demo test lint format bench bench-link sim soak ea ea-coverage ea-sanitized env-example lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,15 @@ EA_PROGRAM ?= mql5/build/$(if $(filter default undefined file,$(origin EA)),kake
 ea: ## compile the Expert Advisor for Linux: mql5/build/kakehashi-ea (SAN=1, COV=1, EA=file.mq5)
 	@$(PYTHON) mql5/runner/build.py $(EA) -o $(EA_PROGRAM) $(if $(SAN),--san) $(if $(COV),--cov)
 	@echo $(EA_PROGRAM)
+
+COUNTED := mql5/build/counted
+ea-coverage: $(STAMP) ## which lines of the EA its tests run, in MQL5 line numbers; at least 90 % of the .mqh files
+	@rm -rf $(COUNTED)
+	KK_NATIVE_COV=$(COUNTED) $(BIN)/pytest -q --timeout 600 tests/native/test_language.py tests/native/test_native_ea.py
+	@$(BIN)/python mql5/runner/coverage.py $(COUNTED)/KakehashiEA $(COUNTED)/Test* --under mql5/Include/ --least 90 --missing
+
+ea-sanitized: $(STAMP) ## every test of the compiled EA under the address and undefined-behaviour sanitizers
+	KK_NATIVE_SAN=1 $(BIN)/pytest -q --timeout 600 tests/native
 
 env-example: $(STAMP) ## write .env.example from the settings
 	$(BIN)/kakehashi config env-example > .env.example

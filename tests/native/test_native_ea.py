@@ -1,9 +1,6 @@
-"""The scenes of the Python EA with the one in MQL5 in its place, compiled by the runner; and its MQL5 unit tests."""
+"""The scenes of the Python EA with the one in MQL5 in its place, compiled by the runner."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,13 +28,12 @@ from tests.integration.test_linked_ea import (  # noqa: F401 (what is played, an
     test_without_its_broker_a_terminal_is_not_believed_and_what_was_asked_then_is_done_later,
 )
 from tests.link_doors import TOKEN
+from tests.native.building import COUNTED, EXPERT, Build
 
 from kakehashi.terminal.accounts import login_number
 from kakehashi.terminal.dying import Point
 
 pytestmark = pytest.mark.timeout(300)  # compiling takes a while on a busy machine
-ROOT = Path(__file__).parents[2]
-MQL5 = ROOT / "mql5"
 TRANSPORTS = {"ws": "1", "poll": "2"}
 DEATHS = {
     Point.BEFORE_INTENT: 'before:"k":"INTENT"',
@@ -49,20 +45,9 @@ DEATHS = {
 }
 
 
-def built(source: Path, target: Path) -> Path:
-    if shutil.which(os.environ.get("CXX", "g++")) is None:
-        pytest.skip("no C++ compiler (g++): the MQL5 sources are neither built nor run")
-    command = [sys.executable, str(MQL5 / "runner" / "build.py"), str(source), "-o", str(target)]
-    done = subprocess.run(
-        [*command, *(["--san"] if os.environ.get("KK_NATIVE_SAN") else [])], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return target
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(MQL5 / "Experts" / "Kakehashi" / "KakehashiEA.mq5", tmp_path_factory.mktemp("ea") / "kakehashi-ea")
+@pytest.fixture
+def program(build: Build) -> Path:
+    return build(EXPERT).program
 
 
 @pytest.fixture
@@ -86,6 +71,12 @@ def make(program: Path) -> type[Scene]:
                 self.ea = subprocess.Popen(argv, stdout=log, stderr=log)
             return self.ea
 
+        def drop(self) -> None:
+            if COUNTED is not None and self.ea is not None:  # one that is killed has no say in what was counted
+                self.ea.terminate()
+                self.ea.wait(10)
+            super().drop()
+
     return NativeScene
 
 
@@ -95,13 +86,3 @@ def _fates(more: tuple[str, ...]) -> list[str]:
         return [*more]
     point, nth = more[1].split(":")
     return ["--die", f"{DEATHS[Point(point)]}:{nth}", *more[2:]]
-
-
-@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal", "TestLink"])
-def test_the_mql5_unit_tests_hold_on_the_golden_data(script: str, tmp_path: Path) -> None:
-    ready = built(MQL5 / "Scripts" / "Tests" / f"{script}.mq5", tmp_path / script)
-    shutil.copytree(ROOT / "contracts" / "golden", tmp_path / "MQL5" / "Files" / "golden")
-    ran = subprocess.run([ready, "--data", str(tmp_path)], check=False, capture_output=True, text=True, timeout=60)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.splitlines()[-1].endswith("checks hold"), ran.stdout
-    assert "not checked" not in ran.stdout
