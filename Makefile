@@ -57,7 +57,7 @@ sim: $(STAMP) ## the deterministic simulation: SEEDS worlds from FIRST on, one J
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
-	$(BIN)/pytest -m soak --timeout 0
+	$(BIN)/pytest -m soak --timeout 0 --capture=sys
 
 # Needs g++ and Python only. SAN=1: with the sanitizers; COV=1: counts the lines that run; EA=file.mq5: another program.
 EA ?= mql5/Experts/Kakehashi/KakehashiEA.mq5

@@ -1,14 +1,23 @@
 """A :class:`~world.World` whose linked EAs are compiled ones."""
 
+import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
+from linkworld import Place
 from world import World
+
+from kakehashi.services.ids import SystemClock
+from kakehashi.services.mirrors import standings
+from kakehashi.store.open import open_store
 
 PACE = 4.0
 """How much faster the EAs' time passes than the hub's."""
+HASTY = {"KAKEHASHI_LINK__NO_ANSWER_S": "4", "KAKEHASHI_LINK__IN_FLIGHT_S": "4"}
+"""The hub need not wait for what their broker cannot hold any more."""
 TRANSPORTS = {"ws": "1", "poll": "2"}
 
 
@@ -34,3 +43,27 @@ class NativeWorld(World):
         argv += [part for item in inputs.items() for part in ("--set", "=".join(item))]
         self._commands[name] = (*argv, "--set", f"Token={token}", *more)
         self.restart(name)
+
+
+def native(place: Place) -> NativeWorld:
+    assert isinstance(place.world, NativeWorld)
+    return place.world
+
+
+def start(place: Place, name: str = "", *, url: str = "") -> None:
+    native(place).start_compiled(name or place.name, place.name, place.number, place.token, url=url)
+
+
+async def all_fresh(places: Sequence[Place], *, within_s: float = 60.0) -> None:
+    """Until the mirror of each is proven."""
+    store = open_store(places[0].world.store_url)
+    await store.open()
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                now = await standings(store, now=SystemClock().now_ms())
+                if all(place.name in now and now[place.name].fresh for place in places):
+                    return
+                await asyncio.sleep(0.05)
+    finally:
+        await store.close()

@@ -20,19 +20,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from bad_line import BadLine
 from linkworld import Place, linked_world
-from native_world import NativeWorld
+from native_world import HASTY, NativeWorld, all_fresh, start
 from room import ACCOUNT, plain_route
 from test_kill import EA, HUB, SOAK_KILLS, crashed_at_each, judged, killed_again_and_again, under_load, until_live
 from tests.native.building import Build
 
 from kakehashi.services import desk
-from kakehashi.services.ids import SystemClock
-from kakehashi.services.mirrors import standings
-from kakehashi.store.open import open_store
 
 pytestmark = pytest.mark.timeout(300)  # compiling takes a while on a busy machine
-HASTY = {"KAKEHASHI_LINK__NO_ANSWER_S": "4", "KAKEHASHI_LINK__IN_FLIGHT_S": "4"}
-"""As for the Python EA: its time passes four times as fast, and its broker holds no orders for minutes."""
 
 
 @pytest.fixture
@@ -50,30 +45,6 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, world: type[NativeWor
         found = list(each)
         found[0].world.start_broker()
         yield found
-
-
-def native(place: Place) -> NativeWorld:
-    assert isinstance(place.world, NativeWorld)
-    return place.world
-
-
-def start(place: Place, name: str = "", *, url: str = "") -> None:
-    native(place).start_compiled(name or place.name, place.name, place.number, place.token, url=url)
-
-
-async def all_fresh(places: list[Place], *, within_s: float = 60.0) -> None:
-    """Until the mirror of each is proven."""
-    store = open_store(places[0].world.store_url)
-    await store.open()
-    try:
-        async with asyncio.timeout(within_s):
-            while True:
-                now = await standings(store, now=SystemClock().now_ms())
-                if all(place.name in now and now[place.name].fresh for place in places):
-                    return
-                await asyncio.sleep(0.05)
-    finally:
-        await store.close()
 
 
 async def traded(place: Place, order: str) -> list[Decimal]:
@@ -137,7 +108,7 @@ async def test_of_two_eas_on_one_account_the_second_is_refused_and_the_first_goe
     start(place)
     await all_fresh(places)
     start(place, "rival")
-    rival = native(place).running["rival"]
+    rival = place.world.running["rival"]
     async with asyncio.timeout(30):
         while "LEASE_HELD" not in place.world.log("rival"):
             assert rival.poll() is None

@@ -1,0 +1,140 @@
+"""A hundred compiled EAs, killed with their hub at random while alerts flow; then the hub alone stays, and must not grow.
+
+``KK_SOAK_EAS`` (100) and ``KK_SOAK_KILLS`` (200) set how many. Judges are the sender's 200s and the broker's ledger.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
+
+from linkworld import Place, linked_world
+from native_world import HASTY, NativeWorld, all_fresh, start
+from test_kill import SOAK_KILLS
+from tests.native.building import Build
+from witnesses import Sender, settled, verdict
+
+EAS = int(os.environ.get("KK_SOAK_EAS", "100"))
+ALERTS_PER_S = 25
+SHARE_OF_HUB = 0.2
+"""How many of the kills befall the hub."""
+GROWTH = 1.05
+MOST_FREE_KB = 4096
+"""What the hub may take between two rests: 5 % and 4 MB, for what it keeps of the day's orders and deals."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A process as /proc has it. :ivar resident: kB"""
+
+    resident: int
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def of(cls, pid: int) -> "Size":
+        proc = Path(f"/proc/{pid}")
+        words = {line.split(":")[0]: line.split(":")[1] for line in (proc / "status").read_text().splitlines()}
+        return cls(int(words["VmRSS"].split()[0]), len([*(proc / "fd").iterdir()]), int(words["Threads"]))
+
+    def __str__(self) -> str:
+        return f"{self.resident / 1024:.1f} MB, {self.descriptors} descriptors, {self.threads} threads"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.__stderr__, flush=True)
+
+
+@pytest.fixture
+def places(tmp_path: Path, build: Build) -> Iterator[list[Place]]:
+    class Compiled(NativeWorld):
+        program = build("HastyEA").program
+
+    with linked_world(tmp_path, EAS, kind=Compiled, **HASTY) as each:
+        found = list(each)
+        found[0].world.start_broker()
+        yield found
+
+
+async def killed(places: Sequence[Place], kills: int, chance: random.Random, *, hub: float) -> None:
+    """One EA, a few, or the hub, or both, at random instants; all of them are started again at once.
+
+    :param hub: how many of the kills befall the hub
+    """
+    world = places[0].world
+    done = 0
+    while done < kills:
+        await asyncio.sleep(chance.uniform(0.0, 1.0))
+        victims = [place.name for place in chance.sample(places, chance.choice((1, 1, 1, min(3, len(places)))))]
+        if chance.random() < hub:
+            if chance.random() < 0.75:  # at work; else while it starts
+                await asyncio.to_thread(world.wait_for_hub)
+            victims = ["hub", *victims[: chance.randint(0, 1)]]
+        for name in victims:
+            await asyncio.to_thread(world.kill, name)
+        for name in victims:
+            world.restart(name)
+        if done // 20 != (done + len(victims)) // 20:
+            say(f"{done + len(victims)}/{kills} kills, hub {Size.of(world.running['hub'].pid)}")
+        done += len(victims)
+
+
+async def at_rest(places: Sequence[Place], flow: Sender) -> Size:
+    """The hub, once every alert has come to its end and every EA is there; its descriptors have come down to that."""
+    world = places[0].world
+    await flow.finish()
+    await asyncio.to_thread(world.wait_for_hub)
+    await settled(world, within_s=300)
+    await all_fresh(places, within_s=120)
+    size = Size.of(world.running["hub"].pid)
+    for _ in range(50):  # connections of the alerts are closed by now or in a moment
+        await asyncio.sleep(0.2)
+        later = Size.of(world.running["hub"].pid)
+        if later.descriptors >= size.descriptors:
+            break
+        size = later
+    size = Size.of(world.running["hub"].pid)
+    eas = [Size.of(world.running[place.name].pid) for place in places]
+    memory, most = sum(ea.resident for ea in eas) / 1024, max(ea.descriptors for ea in eas)
+    say(f"at rest: hub {size}; {len(eas)} EAs {memory:.0f} MB, at most {most} descriptors each")
+    say(f"{flow.number} alerts, {flow.resent} sent again")
+    return size
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+async def test_a_hundred_compiled_eas_killed_with_their_hub_lose_and_double_nothing_and_nothing_leaks(
+    places: list[Place],
+) -> None:
+    world, chance = places[0].world, random.Random(500)
+    tokens = [place.secrets["webhook"] for place in places]
+    flow = Sender(world.url, tokens[0], ALERTS_PER_S, others=tokens[1:])
+    for place in places:
+        start(place)
+    await all_fresh(places, within_s=180)
+    flow.start()
+    try:
+        await killed(places, SOAK_KILLS, chance, hub=SHARE_OF_HUB)
+        rests = [await at_rest(places, flow)]
+        for _ in range(3):  # the hub stays: what it holds of EAs that were killed has to go
+            flow.start()
+            await killed(places, SOAK_KILLS // 2, chance, hub=0.0)
+            rests.append(await at_rest(places, flow))
+    finally:
+        flow.cancel()
+    seen = await verdict(world, flow)
+    say(f"{ {k: v for k, v in seen.items() if k != 'doubtful'} }, doubtful {len(seen['doubtful'])}")
+    assert seen["doubtful"] == []
+    assert seen["states"]["FILLED"] > SOAK_KILLS
+    early, late = rests[-2], rests[-1]
+    assert late.descriptors <= rests[1].descriptors, [str(size) for size in rests]
+    assert late.threads <= rests[1].threads, [str(size) for size in rests]
+    assert late.resident <= early.resident * GROWTH + MOST_FREE_KB, [str(size) for size in rests]
