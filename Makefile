@@ -38,6 +38,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=mql5/runner $(BIN)/mypy mql5/runner/*.py
 	$(BIN)/lint-imports --no-logo
 
 format: $(STAMP) ## let ruff fix what it can
@@ -48,7 +49,7 @@ bench: $(STAMP) ## measure alerts/s, latencies and the EA link on this machine
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.link
 
-bench-link: $(STAMP) ## the EA link alone; ONLY="latency idle busy" chooses
+bench-link: $(STAMP) ## the EA link alone; ONLY="latency idle busy native" chooses
 	$(BIN)/python -m benchmarks.link $(ONLY)
 
 SEEDS ?= 200
@@ -59,7 +60,7 @@ sim: $(STAMP) ## the deterministic simulation: SEEDS worlds from FIRST on, one J
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
 	$(BIN)/pytest -m soak --timeout 0 --capture=sys
 
-# Needs g++ and Python only. SAN=1: with the sanitizers; COV=1: counts the lines that run; EA=file.mq5: another program.
+# Needs g++ and Python only. SAN=1: with the sanitizers; COV=1: counts the lines that run; EA=file.mq5 or .mq4: another program.
 EA ?= mql5/Experts/Kakehashi/KakehashiEA.mq5
 EA_PROGRAM ?= mql5/build/$(if $(filter default undefined file,$(origin EA)),kakehashi-ea,$(basename $(notdir $(EA))))$(if $(SAN),-san)$(if $(COV),-cov)
 ea: ## compile the Expert Advisor for Linux: mql5/build/kakehashi-ea (SAN=1, COV=1, EA=file.mq5)

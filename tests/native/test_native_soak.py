@@ -25,7 +25,7 @@ from witnesses import Sender, settled, verdict
 EAS = int(os.environ.get("KK_SOAK_EAS", "100"))
 ALERTS_PER_S = 25
 LEAST = 32
-"""Descriptors of a hub without EAs, and as many to spare; each EA has one connection."""
+"""Descriptors of a hub without EAs (22), and ten to spare; each EA has one connection."""
 SHARE_OF_HUB = 0.2
 """How many of the kills befall the hub."""
 CACHED_KB = 65_536
@@ -124,6 +124,7 @@ async def test_a_hundred_compiled_eas_killed_with_their_hub_lose_and_double_noth
     world, chance = places[0].world, random.Random(500)
     tokens = [place.secrets["webhook"] for place in places]
     flow = Sender(world.url, tokens[0], ALERTS_PER_S, others=tokens[1:])
+    flow.word = lambda number: "CLOSE" if number // len(places) % 3 == 2 else "LONG"  # positions come and go
     for place in places:
         start(place)
     await all_fresh(places, within_s=180)
