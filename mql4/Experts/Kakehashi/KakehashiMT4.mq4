@@ -97,11 +97,9 @@ void CarryWaiting(const Item &fresh[])
 
 void OnTimer(void)
   {
-   if(TimeCurrent() != quoted)
-     {
-      quoted = TimeCurrent();
+   if(quoted != 0 && TimeCurrent() != quoted) // a quote has just come; at a weekend the clock of the last one stands still
       dealer.Clock();
-     }
+   quoted = TimeCurrent();
    if(!IsConnected() || !IsTradeAllowed())
      {
       Comment("Kakehashi: ", IsConnected() ? "algo trading is switched off" : "no connection to the broker");
