@@ -121,6 +121,12 @@ class Scene:
         assert self.ea is not None
         assert await asyncio.to_thread(self.ea.wait, 20) == -signal.SIGKILL
 
+    def drop(self) -> None:
+        """Let nothing be left running."""
+        if self.ea is not None and self.ea.poll() is None:
+            self.ea.kill()
+            self.ea.wait()
+
     async def ends(self) -> None:
         """Stop it as a service manager does."""
         assert self.ea is not None
@@ -145,9 +151,7 @@ async def a_scene(make: type[Scene], books: Books, folder: Path, account: str, d
                 await scene.price("1.10000")
                 yield scene
             finally:
-                if scene.ea is not None and scene.ea.poll() is None:
-                    scene.ea.kill()
-                    scene.ea.wait()
+                await asyncio.to_thread(scene.drop)
     finally:
         time.cancel()
         await scene.broker.close()

@@ -1,11 +1,8 @@
-"""The scenes of the Python EA with the one in MQL5 in its place, compiled by the runner; and its MQL5 unit tests."""
+"""The scenes of the Python EA with the one in MQL5 in its place, compiled by the runner."""
 
 import asyncio
-import os
-import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +35,7 @@ from tests.integration.test_linked_ea import (  # noqa: F401 (what is played, an
 )
 from tests.link_doors import TOKEN
 from tests.link_peer import command
+from tests.native.building import COUNTED, EXPERT, Build
 from tests.native.test_network import certificate  # noqa: F401 (a fixture)
 
 from kakehashi.domain import frames as f
@@ -46,8 +44,6 @@ from kakehashi.terminal.accounts import login_number
 from kakehashi.terminal.dying import Point
 
 pytestmark = pytest.mark.timeout(300)  # compiling takes a while on a busy machine
-ROOT = Path(__file__).parents[2]
-MQL5 = ROOT / "mql5"
 TRANSPORTS = {"auto": "0", "ws": "1", "poll": "2"}
 DEATHS = {
     Point.BEFORE_INTENT: 'before:"k":"INTENT"',
@@ -59,20 +55,9 @@ DEATHS = {
 }
 
 
-def built(source: Path, target: Path) -> Path:
-    if shutil.which(os.environ.get("CXX", "g++")) is None:
-        pytest.skip("no C++ compiler (g++): the MQL5 sources are neither built nor run")
-    command = [sys.executable, str(MQL5 / "runner" / "build.py"), str(source), "-o", str(target)]
-    done = subprocess.run(
-        [*command, *(["--san"] if os.environ.get("KK_NATIVE_SAN") else [])], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return target
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(MQL5 / "Experts" / "Kakehashi" / "KakehashiEA.mq5", tmp_path_factory.mktemp("ea") / "kakehashi-ea")
+@pytest.fixture
+def program(build: Build) -> Path:
+    return build(EXPERT).program
 
 
 @pytest.fixture
@@ -96,6 +81,12 @@ def make(program: Path) -> type[Scene]:
                 self.ea = subprocess.Popen(argv, stdout=log, stderr=log)
             return self.ea
 
+        def drop(self) -> None:
+            if COUNTED is not None and self.ea is not None:  # one that is killed has no say in what was counted
+                self.ea.terminate()
+                self.ea.wait(10)
+            super().drop()
+
     return NativeScene
 
 
@@ -105,16 +96,6 @@ def _fates(more: tuple[str, ...]) -> list[str]:
         return [*more]
     point, nth = more[1].split(":")
     return ["--die", f"{DEATHS[Point(point)]}:{nth}", *more[2:]]
-
-
-@pytest.mark.parametrize("script", ["TestText", "TestFrames", "TestJournal", "TestLink"])
-def test_the_mql5_unit_tests_hold_on_the_golden_data(script: str, tmp_path: Path) -> None:
-    ready = built(MQL5 / "Scripts" / "Tests" / f"{script}.mq5", tmp_path / script)
-    shutil.copytree(ROOT / "contracts" / "golden", tmp_path / "MQL5" / "Files" / "golden")
-    ran = subprocess.run([ready, "--data", str(tmp_path)], check=False, capture_output=True, text=True, timeout=60)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.splitlines()[-1].endswith("checks hold"), ran.stdout
-    assert "not checked" not in ran.stdout
 
 
 @pytest.fixture

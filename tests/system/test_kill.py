@@ -52,15 +52,22 @@ def store_url(request: pytest.FixtureRequest) -> str | None:
 
 @contextlib.asynccontextmanager
 async def under_load(
-    folder: Path, store_url: str | None = None, *, ea_options: Sequence[str] = (), link: str = "", **settings: str
+    folder: Path,
+    store_url: str | None = None,
+    *,
+    ea_options: Sequence[str] = (),
+    link: str = "",
+    kind: type[World] = World,
+    **settings: str,
 ) -> AsyncIterator[tuple[World, Sender]]:
     """Broker, hub and EA at work on a steady stream of alerts.
 
     :param ea_options: in place of its journal; such an EA is sent entries only
     :param link: ``ws`` or ``poll``: the EA speaks klink/1
+    :param kind: whose EA it starts: the Python one, or another
     """
     lasting = settings | {"KAKEHASHI_MAILBOX__LEASE_S": "1.5", "KAKEHASHI_MAILBOX__MAX_ATTEMPTS": str(MAX_ATTEMPTS)}
-    with World(folder, store_url, **lasting) as world:
+    with kind(folder, store_url, **lasting) as world:
         store = open_store(world.store_url)
         await store.open()
         world.tokens = tokens = await furnish(
