@@ -11,6 +11,7 @@ import msgspec
 
 from kakehashi.domain.again import Names, again, overtaken
 from kakehashi.domain.alerts import OrderKind
+from kakehashi.domain.corrections import EXIT_OPENED
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
 from kakehashi.domain.deliveries import (
     check_whole,
@@ -353,7 +354,7 @@ class Engine:
         fill = fill_of(order, after, event)
         if fill is not None:
             self._out.fills[fill.id] = fill
-            if mirror is not None and not event.evidence:
+            if mirror is not None and not event.evidence and after.code != EXIT_OPENED:
                 account = self.accounts.get(order.account)
                 netting = account is not None and account.margin_mode is MarginMode.NETTING
                 mirror.fill(after, fill.volume, netting=netting)

@@ -27,6 +27,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     :ivar queue: a market order is answered with 10008 and dealt ``queue_s`` seconds later, or refused then
     :ivar drop: a trade request is lost with the connection before the server reads it
     :ivar lose_answer: a trade request is carried out, and the connection lost instead of its answer
+    :ivar sides_only: on netting accounts a market order is judged by its side alone, whatever position it names: an exit that
+        comes too late opens one
     :ivar accounts: only these; empty is all
     """
 
@@ -40,6 +42,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     queue_s: float = 1.0
     drop: Chance = 0.0
     lose_answer: Chance = 0.0
+    sides_only: bool = False
     accounts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -99,6 +102,9 @@ class Dice:
     def loses_answer(self, account: str) -> bool:
         chance = self.faults.lose_answer
         return bool(chance) and self._meant(account) and self._sending.random() < chance
+
+    def sides_only(self, account: str) -> bool:
+        return self.faults.sides_only and self._meant(account)
 
     def _meant(self, account: str) -> bool:
         return not self.faults.accounts or account in self.faults.accounts
