@@ -7,14 +7,14 @@ from typing import Any, Final, TypeVar
 from kakehashi.terminal import doors, troubles
 from kakehashi.terminal.doors import Door, Lost, NotUnderstood, SocketDoor
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import Failed
+from kakehashi.terminal.metatrader5.face import Failed, not_found
 from kakehashi.terminal.troubles import Trouble
 from kakehashi.terminal.wire import AccountFacts, SymbolCard
 
 T = TypeVar("T")
 DEMO_LOGIN: Final = 1000
 BROKER: Final = "KAKEHASHI_BRIDGE__BROKER"
-_REMEMBERED: Final = frozenset({"account_info", "positions", "resting", "symbol_cards", "quote"})
+_REMEMBERED: Final = frozenset({"account_info", "positions", "resting", "symbol_card", "symbol_cards", "quote"})
 _used: dict[str, int] = {}
 """The login that was used last, by server."""
 
@@ -34,7 +34,6 @@ class Terminal:
     """Everything between the package's functions and a trade server.
 
     :ivar hidden: symbols taken out of the Market Watch; ``books``: those whose depth of market is followed
-    :ivar digits: of each symbol's prices
     :ivar requests: trade requests sent
     """
 
@@ -47,7 +46,7 @@ class Terminal:
         self.requests = 0
         self.hidden: set[str] = set()
         self.books: set[str] = set()
-        self.digits: dict[str, int] = {}
+        self._digits: dict[str, int] = {}
         self._address = ""
         self._door: Door | None = None
         self._memory: dict[tuple[Any, ...], Any] = {}
@@ -75,7 +74,7 @@ class Terminal:
         self.close()
         self._door, self._address, self._reached = door, address, True
         self.account, self.label = account, label
-        self.digits, self._memory = {}, {}
+        self._digits, self._memory = {}, {}
         _used[address] = int(account)
 
     def strike(self) -> None:
@@ -131,17 +130,27 @@ class Terminal:
             return False
         return True
 
-    def cards(self) -> dict[str, SymbolCard]:
+    def cards(self) -> list[SymbolCard]:
         """All symbols of the account."""
-        found = {card.name: card for card in self.ask("symbol_cards", list[SymbolCard])}
-        self.digits.update((name, card.spec.digits) for name, card in found.items())
+        return self.ask("symbol_cards", list[SymbolCard])
+
+    def card(self, symbol: str) -> SymbolCard:
+        """
+        :raises Failed: not found
+        """
+        found = self.ask("symbol_card", SymbolCard | None, symbol=symbol)  # type: ignore[arg-type]  # a union is a type too
+        if not isinstance(found, SymbolCard):
+            raise not_found()
         return found
 
     def digits_of(self, symbol: str) -> int:
-        """8 where there is no such symbol."""
-        if symbol and symbol not in self.digits:
-            self.cards()
-        return self.digits.get(symbol, 8)
+        """Of the symbol's prices.
+
+        :raises Failed: not found
+        """
+        if symbol not in self._digits:
+            self._digits[symbol] = self.card(symbol).spec.digits
+        return self._digits[symbol]
 
     def close(self) -> None:
         if self._door is not None:
