@@ -66,14 +66,11 @@ class Row(NamedTuple):
 class Tape:
     """What was quoted of one symbol since the server began, oldest first.
 
-    :param at: of the first quote; a later one may take its place as long as nothing else was heard
+    :ivar provisional: nothing but the first quote is on it; another one may take its place
     """
 
     def __init__(self, at: int, bid: int, ask: int) -> None:
-        self.begin(at, bid, ask)
-
-    def begin(self, at: int, bid: int, ask: int) -> None:
-        """Start over."""
+        self.provisional = True
         self.at, self.bid, self.ask = array("q", [at]), array("q", [bid]), array("q", [ask])
         self.began, self.first_bid = at, bid
         self._rows: list[Row] = []
@@ -81,13 +78,9 @@ class Tape:
         self._open = self._high = self._low = bid
         self._count = 1
 
-    @property
-    def untouched(self) -> bool:
-        """Nothing but the first quote is on it."""
-        return len(self.at) == 1 and not self._rows and self._count == 1
-
     def add(self, at: int, bid: int, ask: int) -> None:
         """A clock that went back does not put ticks before ticks."""
+        self.provisional = False
         at = max(at, self.at[-1])
         minute = at // MINUTE_MS
         if minute != self._minute:

@@ -100,6 +100,7 @@ class Book:
         self._watch = watch
         self._held: dict[str, Exposure] = {}
         self._rates: dict[str, Rates] = {}
+        self._cent = float(spec.cent)
         self.balance = self.credit = ZERO
         self.positions: dict[int, Position] = {}
         self.orders: dict[int, Order] = {}
@@ -256,7 +257,9 @@ class Book:
     def _rates_of(self, spec: Symbol) -> Rates:
         found = self._rates.get(spec.name)
         if found is None:
-            found = self._rates[spec.name] = Rates(spec, self.spec.leverage, hedging=self.hedging)
+            found = self._rates[spec.name] = Rates(
+                spec, self.spec.leverage, self.market, self.spec.currency, hedging=self.hedging
+            )
         return found
 
     def roughly(self) -> tuple[float, float, float]:
@@ -264,13 +267,12 @@ class Book:
 
         It costs what the number of symbols says, not that of positions: cheap enough for every tick.
         """
-        equity, margin, currency = float(self.balance + self.credit), 0.0, self.spec.currency
-        floats, rate = self.market.floats, self.market.rough_rate
+        equity, margin, floats = float(self.balance + self.credit), 0.0, self.market.floats
         for held in self._held.values():
-            spec = held.spec
-            equity += held.rough_worth(*floats[spec.name]) * rate(spec.profit, currency) + held.rough_swap
-            margin += held.rough_margin() * rate(held.rates.margined_in, currency)
-        doubt = (len(self.positions) + len(self._held) + 1) * float(self.spec.cent) + 1e-9 * (abs(equity) + margin)
+            worth, needed = held.roughly(floats)
+            equity += worth
+            margin += needed
+        doubt = (len(self.positions) + len(self._held) + 1) * self._cent + 1e-9 * (abs(equity) + margin)
         return equity, margin, doubt
 
     def more_margin(self, symbol: str, side: Side, volume: Decimal, price: Decimal) -> Decimal:

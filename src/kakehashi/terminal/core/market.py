@@ -14,6 +14,9 @@ _WEEKEND_MS: Final = 48 * 3_600_000
 
 _100K = Decimal(100_000)
 
+Legs = tuple[tuple[str, bool], ...]
+"""Symbols on the way from one currency to another; true where the quote is the other way round."""
+
 
 def _forex(name: str, digits: int, start: int, spread: int, swaps: tuple[str, str]) -> Symbol:
     return Symbol(
@@ -91,8 +94,7 @@ class Market:
         self._place = {s.name: float(s.start) for s in self.symbols.values()}
         self._pinned: set[str] = set()
         self._shut: set[str] = set()
-        self._exact: dict[tuple[str, str], Decimal] = {}
-        self._rates: dict[tuple[str, str], float] = {}
+        self._rates: dict[tuple[str, str], Decimal] = {}
         self.history = History(seed, self.is_open)
         self.ticks: dict[str, Tick] = {}
         self.points: dict[str, tuple[int, int]] = {}
@@ -164,35 +166,34 @@ class Market:
 
         :raises ValueError: no symbol connects the two
         """
-        found = self._exact.get((currency, into))
-        if found is None:
-            found = self._exact[currency, into] = self._through(currency, into)
-        return found
-
-    def _through(self, currency: str, into: str) -> Decimal:
-        direct = self._direct(currency, into)
-        if direct is not None:
-            return direct
-        first, second = self._direct(currency, "USD"), self._direct("USD", into)
-        if first is None or second is None:
-            raise ValueError(f"no quotes lead from {currency} to {into}")
-        return first * second
-
-    def rough_rate(self, currency: str, into: str) -> float:
-        """:meth:`rate`, quickly."""
         found = self._rates.get((currency, into))
         if found is None:
-            found = self._rates[currency, into] = float(self.rate(currency, into))
+            found = Decimal(1)
+            for name, inverse in self.legs(currency, into):
+                tick = self.ticks[name]
+                found = found * 2 / (tick.bid + tick.ask) if inverse else found * (tick.bid + tick.ask) / 2
+            self._rates[currency, into] = found
         return found
 
-    def _direct(self, currency: str, into: str) -> Decimal | None:
+    def legs(self, currency: str, into: str) -> Legs:
+        """The symbols that lead from one currency to another, each with whether it leads the other way round.
+
+        :raises ValueError: no symbol connects the two
+        """
+        direct = self._leg(currency, into)
+        if direct is not None:
+            return direct
+        first, second = self._leg(currency, "USD"), self._leg("USD", into)
+        if first is None or second is None:
+            raise ValueError(f"no quotes lead from {currency} to {into}")
+        return first + second
+
+    def _leg(self, currency: str, into: str) -> Legs | None:
         if currency == into:
-            return Decimal(1)
-        if (tick := self.ticks.get(currency + into)) is not None:
-            return (tick.bid + tick.ask) / 2
-        if (tick := self.ticks.get(into + currency)) is not None:
-            return 2 / (tick.bid + tick.ask)
-        return None
+            return ()
+        if currency + into in self.symbols:
+            return ((currency + into, False),)
+        return ((into + currency, True),) if into + currency in self.symbols else None
 
     def _spec(self, name: str) -> Symbol:
         spec = self.symbols.get(name)
@@ -217,10 +218,10 @@ class Market:
         self.points[spec.name] = (bid, ask)
         self.floats[spec.name] = (bid / 10**spec.digits, ask / 10**spec.digits)
         self.ticks[spec.name] = Tick(Decimal(bid).scaleb(-spec.digits), Decimal(ask).scaleb(-spec.digits), at)
-        self._exact.clear()
         self._rates.clear()
         tape = self.history.tapes[spec.name]
-        if tape.untouched and (at == tape.began or heard):
+        if tape.provisional and (at == tape.began or heard):
             self.history.begin(spec, at, bid, ask)
+            self.history.tapes[spec.name].provisional = not heard
         else:
             tape.add(at, bid, ask)
