@@ -33,7 +33,7 @@ _MARGIN_MODES: Final = {
 _terminal: Terminal | None = None
 
 
-def terminal() -> Terminal:
+def terminal(*, trading: bool = False) -> Terminal:
     """The terminal that has been initialized.
 
     :raises Failed: none has, or it has gone
@@ -42,7 +42,7 @@ def terminal() -> Terminal:
         _shutdown()
     if _terminal is None:
         raise Failed(c.RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection")
-    _terminal.strike()
+    _terminal.strike(trading=trading)
     return _terminal
 
 

@@ -87,7 +87,7 @@ def _order_send(*args: Any, **named: Any) -> OrderSendResult:
 
     :returns: the server's answer, refusals too
     """
-    t = terminal()
+    t = terminal(trading=True)
     request, filling = _request(args, named)
     wanted = said(request, _digits(t, request), filling=filling)
     t.requests += 1
