@@ -321,6 +321,7 @@ BAD: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
     (mt5.order_send, ({**BUY, "comment": 5},), {}, "comment"),
     (mt5.order_send, ({**BUY, "comment": "x" * 32},), {}, "comment"),
     (mt5.order_send, ({**BUY, "expiration": "tomorrow"},), {}, "expiration"),
+    (mt5.order_send, ({**BUY, "expiration": datetime(2030, 1, 1, tzinfo=UTC)},), {}, "expiration"),
     (mt5.order_send, ({**BUY, "typo": 1},), {}, "typo"),
     (mt5.order_send, ({**BUY, 5: 1},), {}, "5"),
     (mt5.order_check, ({**BUY, "sl": []},), {}, "sl"),

@@ -314,6 +314,18 @@ def test_a_hung_terminal_does_not_come_back_in_time(clock: Clock) -> None:
     assert answered.is_set()
 
 
+def test_threads_of_a_script_take_turns(clock: Clock) -> None:
+    mt5.initialize(login=1)
+    threads = [threading.Thread(target=lambda: [mt5.Buy("EURUSD", 0.01) for _ in range(25)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    tickets = [p.ticket for p in mt5.positions_get()]
+    assert len(set(tickets)) == len(tickets) == 100
+    assert mt5.order_send({**BUY, "volume": 0.01}).request_id == 101
+
+
 def test_a_terminal_cut_off_from_its_server_says_so_and_recovers(clock: Clock) -> None:
     mt5.initialize(login=1)
     before = mt5.symbol_info_tick("EURUSD")

@@ -5,6 +5,7 @@ What Python itself refuses before a C function sees it (a keyword where none is 
 
 import math
 import operator
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -17,6 +18,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _SUCCESS: Final = (c.RES_S_OK, "Success")
 _U64: Final = 2**64
+_one_at_a_time: Final = threading.RLock()
+"""The package keeps the GIL during a call, so that a script's threads take turns; here a lock sees to it."""
 _last: tuple[int, str] = _SUCCESS
 
 
@@ -80,15 +83,16 @@ def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..
             raise TypeError(f"{name}() takes no keyword arguments")
         if not params and args:
             raise TypeError(f"{name}() takes no arguments ({len(args)} given)")
-        try:
-            if not free:
-                _check_form(args, named)
-            result = function(*args, **named)
-        except Failed as e:
-            _last = e.error
-            return failure
-        _last = _SUCCESS
-        return result
+        with _one_at_a_time:
+            try:
+                if not free:
+                    _check_form(args, named)
+                result = function(*args, **named)
+            except Failed as e:
+                _last = e.error
+                return failure
+            _last = _SUCCESS
+            return result
 
     call.__name__ = call.__qualname__ = name
     return call
@@ -138,7 +142,7 @@ def moment_ms(value: object, name: str) -> int:
     """
     if isinstance(value, datetime):
         try:
-            seconds = value.timestamp()
+            seconds = max(value.timestamp(), 0.0)  # 1970-01-01 at midnight is before 1970 in half of the world
         except (OverflowError, OSError, ValueError):
             raise invalid(name) from None
     else:

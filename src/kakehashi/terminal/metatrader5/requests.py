@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kakehashi.terminal.core.words import Filling, OrderTime, OrderType, Request, TradeAction
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import invalid, moment_ms, number, text, whole
+from kakehashi.terminal.metatrader5.face import invalid, number, text, whole
 from kakehashi.terminal.metatrader5.structs import TradeRequest
 
 MAX_COMMENT: Final = 31
@@ -32,7 +32,8 @@ def _enumeration(value: object, name: str) -> int:
 
 
 def _seconds(value: object, name: str) -> int:
-    return moment_ms(value, name) // 1000
+    """Seconds since 1970; the package does not take a datetime here."""
+    return whole(value, name, most=2**40)
 
 
 def _comment(value: object, name: str) -> str:
