@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import kakehashi.terminal.metatrader5 as mt5
 from kakehashi.terminal import doors, troubles
 from kakehashi.terminal.accounts import World
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.faults import Faults
+from kakehashi.terminal.core.kinds import Execution
+from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.words import AccountSpec, MarginMode
 from kakehashi.terminal.metatrader5.terminal import BROKER
 from kakehashi.terminal.troubles import Trouble, Troubles
@@ -371,6 +374,64 @@ def test_what_the_broker_itself_does_wrong_reaches_the_script(clock: Clock) -> N
     mt5.initialize(login=1)
     assert mt5.order_send(BUY).retcode == mt5.TRADE_RETCODE_TIMEOUT
     assert mt5.positions_total() == 1
+
+
+def test_close_says_when_it_closed_only_a_part(clock: Clock) -> None:
+    mt5.initialize(login=1)
+    mt5.Buy("EURUSD", 0.04)
+    mt5.Buy("EURUSD", 0.1)
+    doors.own_server().broker.liquidity["EURUSD"] = Decimal("0.05")
+    assert mt5.Close("EURUSD") == "Partially"
+    assert [p.volume for p in mt5.positions_get()] == [0.1]
+
+
+def test_an_instant_execution_deals_within_the_deviation_only(clock: Clock) -> None:
+    symbols = tuple(replace(s, execution=Execution.INSTANT) if s.name == "EURUSD" else s for s in SYMBOLS)
+    doors.use_own_server(doors.OwnServer(now_ms=clock.now_ms, world=World(symbols=symbols)))
+    mt5.initialize(login=1)
+    away = mt5.symbol_info_tick("EURUSD").ask - 0.0005
+    assert mt5.order_send({**BUY, "price": away, "deviation": 20}).retcode == mt5.TRADE_RETCODE_REQUOTE
+    assert mt5.order_send({**BUY, "price": away, "deviation": 60}).retcode == mt5.TRADE_RETCODE_DONE
+
+
+def test_history_is_selected_by_whole_seconds(clock: Clock) -> None:
+    mt5.initialize(login=1)
+    clock.step(700)
+    sent = mt5.order_send(BUY)
+    second = AT // 1000
+    assert mt5.history_deals_get(ticket=sent.order)[0].time_msc == AT + 700
+    assert mt5.history_deals_total(second, second) == 2  # the deposit, and what was dealt in the same second
+    assert mt5.history_orders_total(second + 0.9, second) == 1
+    assert mt5.history_deals_total(second + 1, second + 9) == 0
+
+
+def test_a_broker_can_say_whether_a_named_terminal_is_gone(broker: Process) -> None:
+    other = doors.SocketDoor(broker.socket)
+    assert other.ask("drained", {"client": "child-7"}, bool)  # it is connected now, without a name
+    doors.introduce("child-7")
+    try:
+        assert mt5.initialize(login=7, server=broker.socket)
+        assert other.ask("drained", {"client": "child-7"}, bool) is False
+        mt5.shutdown()
+        while not other.ask("drained", {"client": "child-7"}, bool):
+            pass
+    finally:
+        doors.introduce("")
+        other.close()
+
+
+@pytest.mark.parametrize(
+    ("server", "socket"),
+    [
+        ("/run/kakehashi/broker.sock", True),
+        ("127.0.0.1:9000", True),
+        ("MetaQuotes-Demo", False),
+        ("mt5.example.com:443", False),
+        ("ICMarketsSC-Demo 02", False),
+    ],
+)
+def test_a_server_s_name_is_told_from_its_socket(server: str, socket: bool) -> None:
+    assert doors.is_address(server) is socket
 
 
 def test_a_partial_fill_is_answered_as_such(clock: Clock) -> None:

@@ -18,6 +18,7 @@ from kakehashi.terminal.wire import Call, Hello, Reply
 T = TypeVar("T")
 SEED: Final = "KAKEHASHI_MT5_SEED"
 STEP_MS: Final = 200
+_HERE: Final = frozenset({"127.0.0.1", "localhost"})
 _CATCH_UP: Final = 1_500
 """Steps of a pause that are walked; over a longer one prices stood still."""
 
@@ -75,8 +76,8 @@ class OwnServer:
         dice = self.broker.dice
         if trading and dice.drops_request(trading):
             raise Lost("the request was lost", sent=True)
-        if trading:
-            time.sleep(dice.delay_s(trading))
+        if trading and (pause_s := dice.delay_s(trading)):
+            time.sleep(pause_s)
         try:
             answer: T = self._server.perform(method, params)
         except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
@@ -159,10 +160,12 @@ class SocketDoor:
         try:
             if port.isdigit() and "/" not in self.address:
                 self._stream = socket.create_connection((host or "127.0.0.1", int(port)), timeout=self.timeout_s)
-            else:
+            elif hasattr(socket, "AF_UNIX"):
                 self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 self._stream.settimeout(self.timeout_s)
                 self._stream.connect(self.address)
+            else:
+                raise OSError("Windows reaches a broker as HOST:PORT only")
         except OSError as e:
             self.close()
             raise Lost(f"{self.address}: {e!r}", sent=False) from e
@@ -199,6 +202,6 @@ def use_own_server(server: OwnServer | None) -> None:
 
 
 def is_address(server: str) -> bool:
-    """Whether a ``server`` means a socket, and not just a name: a path, or ``HOST:PORT``."""
-    host, colon, port = server.rpartition(":")
-    return "/" in server or (bool(colon and host) and port.isdigit()) or Path(server).is_socket()
+    """Whether a ``server`` means a broker's socket, and is not just a name: a path, or a port of this machine."""
+    host, _, port = server.rpartition(":")
+    return "/" in server or (host in _HERE and port.isdigit()) or Path(server).is_socket()

@@ -96,6 +96,7 @@ def said(request: TradeRequest, digits: int, *, filling: bool) -> Request | None
         stoplimit=rounded(r.stoplimit, digits),
         sl=rounded(r.sl, digits),
         tp=rounded(r.tp, digits),
+        deviation=r.deviation,
         position=r.position,
         position_by=r.position_by,
         order=r.order,

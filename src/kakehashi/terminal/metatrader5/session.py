@@ -112,6 +112,7 @@ def _version() -> tuple[int, int, str]:
 
 
 def _account_info() -> AccountInfo:
+    """The account that is logged in, as it stands now."""
     t = terminal()
     facts = t.ask("account_info", AccountFacts)
     return AccountInfo(
@@ -149,6 +150,7 @@ def _account_info() -> AccountInfo:
 
 
 def _terminal_info() -> TerminalInfo:
+    """The terminal; ``connected`` says whether the trade server can be reached."""
     t = terminal()
     home = str(Path(t.path or sys.prefix).parent)
     told: dict[str, Any] = {

@@ -29,16 +29,19 @@ _FLOATS: Final = frozenset(name for name, kind in SymbolInfo.__annotations__.ite
 
 
 def _symbols_total() -> int:
+    """How many symbols the broker has."""
     return len(terminal().cards())
 
 
 def _symbols_get(group: object = None) -> tuple[SymbolInfo, ...]:
+    """All symbols, or those of a group: ``*USD*,!EURUSD``."""
     t = terminal()
     takes = group_filter("*" if group is None else text(group, "group"))
     return tuple(_info(t, card) for card in t.cards() if takes(card.name))
 
 
 def _symbol_info(symbol: object, /) -> SymbolInfo:
+    """One symbol: what the broker specified, and its prices now."""
     t, name = terminal(), text(symbol, "symbol")
     return _info(t, t.card(name))
 
@@ -121,6 +124,7 @@ def _quoted(card: SymbolCard) -> dict[str, Any]:
 
 
 def _symbol_info_tick(symbol: object, /) -> Tick:
+    """The last tick of a symbol."""
     t, name = terminal(), text(symbol, "symbol")
     t.digits_of(name)
     q = t.ask("quote", QuoteFacts, symbol=name)
@@ -145,6 +149,7 @@ def _symbol_select(symbol: object, enable: object = True, /) -> bool:
 
 
 def _market_book_add(symbol: object, /) -> bool:
+    """Follow a symbol's depth of market."""
     t, name = terminal(), text(symbol, "symbol")
     t.card(name)
     t.books.add(name)
@@ -163,6 +168,7 @@ def _market_book_get(symbol: object, /) -> tuple[BookInfo, ...]:
 
 
 def _market_book_release(symbol: object, /) -> bool:
+    """Follow it no longer."""
     t, name = terminal(), text(symbol, "symbol")
     t.card(name)
     t.books.discard(name)

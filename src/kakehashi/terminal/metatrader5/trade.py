@@ -186,20 +186,24 @@ def _chosen(symbol: object, group: object, ticket: object) -> tuple[dict[str, An
 
 
 def _positions_total() -> int:
+    """How many positions are open."""
     return len(terminal().ask("positions", list[PositionFacts]))
 
 
 def _positions_get(*, symbol: object = None, group: object = None, ticket: object = None) -> tuple[TradePosition, ...]:
+    """Open positions: all, of a symbol, of a ticket, of a group of symbols."""
     t = terminal()
     wanted, takes = _chosen(symbol, group, ticket)
     return tuple(position_row(p) for p in t.ask("positions", list[PositionFacts], **wanted) if takes(p.symbol))
 
 
 def _orders_total() -> int:
+    """How many orders rest."""
     return len(terminal().ask("resting", list[OrderFacts]))
 
 
 def _orders_get(*, symbol: object = None, group: object = None, ticket: object = None) -> tuple[TradeOrder, ...]:
+    """Resting orders: all, of a symbol, of a ticket, of a group of symbols."""
     t = terminal()
     wanted, takes = _chosen(symbol, group, ticket)
     return tuple(order_row(o) for o in t.ask("resting", list[OrderFacts], **wanted) if takes(o.symbol))
