@@ -189,8 +189,9 @@ class TradeServer:
 
     def _outage(self, params: Any) -> None:
         wanted = msgspec.convert(params, Outage, strict=False)
-        self._out_until = asyncio.get_running_loop().time() + wanted.seconds
-        self.hang_up()
+        loop = asyncio.get_running_loop()
+        self._out_until = loop.time() + wanted.seconds
+        loop.call_soon(self.hang_up)  # whoever asked for it has its answer first
 
     async def _await_news(self, call: Call | Fault) -> None:
         if isinstance(call, Fault) or call.method != "follow":

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from kakehashi.terminal.core.history import History
+from kakehashi.terminal.core.kinds import CalcMode, SwapMode
 from kakehashi.terminal.core.sessions import Sessions
-from kakehashi.terminal.core.words import Symbol, Tick
+from kakehashi.terminal.core.words import Symbol, Tick, Weekday
 
 _WEEKEND_MS: Final = 48 * 3_600_000
 
@@ -16,6 +17,18 @@ _100K = Decimal(100_000)
 
 Legs = tuple[tuple[str, bool], ...]
 """Symbols on the way from one currency to another; true where the quote is the other way round."""
+
+
+_NAMES: Final = {
+    "EUR": "Euro",
+    "USD": "US Dollar",
+    "JPY": "Japanese Yen",
+    "GBP": "Pound Sterling",
+    "AUD": "Australian Dollar",
+    "NZD": "New Zealand Dollar",
+    "CHF": "Swiss Franc",
+    "CAD": "Canadian Dollar",
+}
 
 
 def _forex(name: str, digits: int, start: int, spread: int, swaps: tuple[str, str]) -> Symbol:
@@ -30,6 +43,8 @@ def _forex(name: str, digits: int, start: int, spread: int, swaps: tuple[str, st
         margin_hedged=_100K / 2,
         swap_long=Decimal(swaps[0]),
         swap_short=Decimal(swaps[1]),
+        description=f"{_NAMES[name[:3]]} vs {_NAMES[name[3:]]}",
+        path=f"Forex\\{name}",
     )
 
 
@@ -54,6 +69,8 @@ SYMBOLS: tuple[Symbol, ...] = (
         swap_long=Decimal("-38.5"),
         swap_short=Decimal("19.2"),
         volatility=12.0,
+        description="Gold vs US Dollar",
+        path="Metals\\XAUUSD",
     ),
     Symbol(
         name="BTCUSD",
@@ -69,6 +86,32 @@ SYMBOLS: tuple[Symbol, ...] = (
         swap_long=Decimal(-2_700),
         swap_short=Decimal(-900),
         volatility=900.0,
+        description="Bitcoin vs US Dollar",
+        path="Crypto\\BTCUSD",
+    ),
+    _forex("USDCHF", 5, 88_000, 12, ("4.1", "-9.6")),
+    _forex("USDCAD", 5, 136_500, 14, ("-0.8", "-3.9")),
+    _forex("NZDUSD", 5, 60_200, 14, ("-1.2", "-1.6")),
+    _forex("EURGBP", 5, 85_400, 12, ("-4.3", "0.7")),
+    Symbol(
+        name="US500",
+        base="USD",
+        profit="USD",
+        digits=2,
+        contract_size=Decimal(10),
+        start=540_000,
+        spread=50,
+        vol_min=Decimal("0.1"),
+        vol_step=Decimal("0.1"),
+        calc_mode=CalcMode.CFDLEVERAGE,
+        margin_hedged=Decimal(5),
+        swap_mode=SwapMode.INTEREST_CURRENT,
+        swap_long=Decimal("-7.2"),
+        swap_short=Decimal("1.1"),
+        swap_3days=Weekday.FRI,
+        volatility=20.0,
+        description="US 500 Index",
+        path="Indices\\US500",
     ),
 )
 """A plausible retail book; specifications differ between real brokers, so nothing may rely on these."""
