@@ -52,6 +52,7 @@ class OwnServer:
     """A trade server without a process of its own: prices move when somebody looks.
 
     :param now_ms: the server's clock: the real one, or a :class:`~kakehashi.terminal.clock.Clock` that a test steps
+    :ivar used: the login that was used last, under ``""``
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class OwnServer:
         for spec in world.accounts:
             self.broker.open_account(spec)
         self._server = TradeServer(self.broker, None, self._now_ms)
+        self.used: dict[str, int] = {}
 
     def ask(self, method: str, params: Any, kind: type[T]) -> T:
         self._walk()

@@ -62,7 +62,8 @@ class Terminal:
         named = server if server is not None and doors.is_address(server) else None
         address = named or self._address or os.environ.get(BROKER, "")
         door: Door = SocketDoor(address, timeout_s=max(wait_s, 0.001)) if address else doors.own_server()
-        account = str(_used.get(address, DEMO_LOGIN) if number is None else number)
+        used = _used if address else doors.own_server().used
+        account = str(used.get(address, DEMO_LOGIN) if number is None else number)
         label = None if named else server
         params: dict[str, Any] = {"account": account, "number": account, **({"server": label} if label else {})}
         try:
@@ -76,7 +77,7 @@ class Terminal:
         self._door, self._address, self._reached = door, address, True
         self.account, self.label = account, label
         self._digits, self._memory = {}, {}
-        _used[address] = int(account)
+        used[address] = int(account)
 
     def strike(self, *, trading: bool = False) -> None:
         """Let this call meet its trouble, if it has one.
