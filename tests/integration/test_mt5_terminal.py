@@ -29,7 +29,7 @@ BUY: dict[str, Any] = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0
 SERVE = """
 import asyncio, pathlib, sys
 from kakehashi.terminal.server import serve_broker
-asyncio.run(serve_broker(sys.argv[1], pathlib.Path(sys.argv[2])))
+asyncio.run(serve_broker(sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])))
 """
 
 
@@ -38,11 +38,13 @@ class Process:
 
     def __init__(self, folder: Path) -> None:
         self.socket = str(folder / "b.sock")
+        self.accounts = folder / "accounts.toml"
+        self.accounts.write_text("")
         self._ledger = str(folder / "ledger.jsonl")
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-c", SERVE, self.socket, self._ledger]
+        command = [sys.executable, "-c", SERVE, self.socket, self._ledger, str(self.accounts)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         assert self._process.stderr.readline() == f"broker ready on {self.socket}\n"
@@ -91,6 +93,8 @@ def test_initialize_needs_no_argument_and_takes_the_account_used_last(clock: Clo
 def test_a_server_that_is_no_socket_is_a_label(clock: Clock) -> None:
     assert mt5.initialize(login=1, server="MetaQuotes-Demo", password="x")
     assert mt5.account_info().server == "MetaQuotes-Demo"
+    assert mt5.initialize(login=1, server="Another-Demo")
+    assert mt5.account_info().server == "Another-Demo"
     assert mt5.initialize("C:/Program Files/MetaTrader 5/terminal64.exe", login=1)
     assert mt5.terminal_info().path == "C:/Program Files/MetaTrader 5"
 
@@ -166,6 +170,23 @@ def test_an_account_with_a_suffix_calls_its_symbols_so(clock: Clock) -> None:
     assert len(mt5.copy_rates_from_pos("EURUSD.m", mt5.TIMEFRAME_M5, 0, 10)) == 10
     assert mt5.market_book_add("EURUSD.m")
     assert mt5.market_book_get("EURUSD.m")
+
+
+def test_a_pending_order_rests_as_return_whether_or_not_that_is_said(clock: Clock) -> None:
+    mt5.initialize(login=1)
+    pending = {**BUY, "action": mt5.TRADE_ACTION_PENDING, "type": mt5.ORDER_TYPE_BUY_LIMIT, "price": 1.0}
+    assert mt5.order_send(pending).retcode == mt5.TRADE_RETCODE_DONE
+    assert mt5.order_send({**pending, "type_filling": mt5.ORDER_FILLING_RETURN}).retcode == mt5.TRADE_RETCODE_DONE
+    assert mt5.order_send({**pending, "type_filling": mt5.ORDER_FILLING_FOK}).retcode == mt5.TRADE_RETCODE_INVALID_FILL
+    assert {o.type_filling for o in mt5.orders_get()} == {mt5.ORDER_FILLING_RETURN}
+
+
+def test_commission_and_fee_are_told_apart(clock: Clock) -> None:
+    world(clock, AccountSpec(account="1", number="1", commission_per_lot=Decimal(30), fee_per_lot=Decimal(20)))
+    mt5.initialize(login=1)
+    sent = mt5.order_send(BUY)
+    (deal,) = mt5.history_deals_get(ticket=sent.order)
+    assert (deal.commission, deal.fee) == (-3.0, -2.0)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +284,16 @@ def test_without_its_server_a_terminal_shows_what_it_knew_and_trades_nothing(bro
     assert mt5.Close("EURUSD") is True
 
 
+def test_an_answer_lost_on_the_way_is_no_refusal(broker: Process) -> None:
+    broker.kill()
+    broker.accounts.write_text("[faults]\nlose_answer = 1.0\n")
+    broker.start()
+    assert mt5.initialize(login=77, server=broker.socket)
+    answer = mt5.order_send(BUY)
+    assert (answer.retcode, answer.comment, answer.order) == (mt5.TRADE_RETCODE_TIMEOUT, "Request timed out", 0)
+    assert mt5.positions_total() == 1  # asked over a new connection
+
+
 def test_a_strict_server_does_not_let_strangers_in(clock: Clock) -> None:
     said = World(accounts=(AccountSpec(account="5", number="5"),))
     doors.use_own_server(doors.OwnServer(now_ms=clock.now_ms, world=said, strict=True))
@@ -305,16 +336,23 @@ def test_a_terminal_that_restarts_answers_nothing_until_initialize(clock: Clock)
     assert mt5.positions_total() == 1
 
 
-def test_a_hung_terminal_does_not_come_back_in_time(clock: Clock) -> None:
+def test_a_hung_terminal_answers_nobody_in_the_process(clock: Clock) -> None:
     mt5.initialize(login=1)
     troubles.cause(Troubles(hang_s=0.5))
     troubles.next_call(Trouble.HANG)
-    answered = threading.Event()
-    caller = threading.Thread(target=lambda: (mt5.account_info(), answered.set()))
-    caller.start()
-    assert not answered.wait(0.05)
-    caller.join(5)
-    assert answered.is_set()
+    hung, other = threading.Event(), threading.Event()
+    callers = [
+        threading.Thread(target=lambda: (mt5.account_info(), hung.set())),
+        threading.Thread(target=lambda: (mt5.version(), other.set())),
+    ]
+    for caller in callers:
+        caller.start()
+    assert not other.wait(0.1)
+    assert not hung.is_set()
+    for caller in callers:
+        caller.join(5)
+    assert hung.is_set()
+    assert other.is_set()
 
 
 def test_threads_of_a_script_take_turns(clock: Clock) -> None:
