@@ -192,6 +192,7 @@ async def test_a_dead_terminals_connection_is_drained_once_its_last_request_is_d
     async with serving(server, tmp_path / "s") as connect:
         dying, watching = await connect(), await connect()
         await dying.ask("hello", client="child-1")
+        await watching.ask("hello", client="bridge")
         assert await watching.ask("drained", client="child-1") is False
         asking = asyncio.create_task(dying.ask("order_send", account="a", request=BUY))
         while not await watching.ask("orders", account="a", started=True):
@@ -201,6 +202,7 @@ async def test_a_dead_terminals_connection_is_drained_once_its_last_request_is_d
         while not await watching.ask("drained", client="child-1"):
             await asyncio.sleep(0.01)
         assert len(await watching.ask("positions", account="a")) == 1
+        assert await watching.ask("drained", client="bridge") is False
         with pytest.raises((ConnectionError, OSError)):
             await asking
 

@@ -50,7 +50,8 @@ def test_the_margin_of_all_positions_of_a_symbol_exactly_and_roughly(case: dict[
         held.add(position(n, Side(side), D(volume), D(price)), 1)
     assert cents(held.margin()) == D(case["expect"])
     if spec.profit == money.margin_currency(spec):
-        assert held.roughly(market.floats)[1] == pytest.approx(float(case["expect"]))
+        held.look(market.floats)
+        assert held.needs == pytest.approx(float(case["expect"]))
 
 
 def position(ticket: int, side: Side, volume: Decimal, price: Decimal) -> Position:

@@ -172,7 +172,7 @@ class Broker:
                 self._exit(self._ranked[rank], position, at)
         for book in self._ranked:
             if book.positions:
-                self._stop_out(book, at)
+                self._stop_out(book, at, symbol)
             if book.balance < 0 and book.spec.zero_cut:
                 book.cut_to_zero(at)
 
@@ -205,9 +205,9 @@ class Broker:
         elif position.tp and (price - position.tp) * sign >= 0:
             close_by_server(book, position, Reason.TP, f"[tp {position.tp}]", self.dice, at)
 
-    def _stop_out(self, book: Book, at: int) -> None:
+    def _stop_out(self, book: Book, at: int, moved: str | None) -> None:
         """Close the most losing position until the margin level is back, or nothing is left that trades now."""
-        if book.surely_above(float(book.spec.so_so)):
+        if book.surely_above(float(book.spec.so_so), moved):
             return
         while book.short_of(book.spec.so_so):
             trading = [p for p in book.positions.values() if self.market.is_open(book.symbol(p.symbol).name, at)]

@@ -125,6 +125,7 @@ class Market:
     symbol's price stands still; at the open it may jump.
 
     :ivar points: bid and ask of every symbol in points; ``floats``: roughly, in its currency
+    :ivar quotes: how many there were
     :ivar liquidity: most lots one order gets from one tick, by symbol; absent is without limit
     """
 
@@ -139,6 +140,7 @@ class Market:
         self._shut: set[str] = set()
         self._rates: dict[tuple[str, str], Decimal] = {}
         self.history = History(seed, self.is_open)
+        self.quotes = 0
         self.ticks: dict[str, Tick] = {}
         self.points: dict[str, tuple[int, int]] = {}
         self.floats: dict[str, tuple[float, float]] = {}
@@ -258,6 +260,7 @@ class Market:
         self._quote(spec, bid, bid + spec.spread, at)
 
     def _quote(self, spec: Symbol, bid: int, ask: int, at: int, *, heard: bool = False) -> None:
+        self.quotes += 1
         self.points[spec.name] = (bid, ask)
         self.floats[spec.name] = (bid / 10**spec.digits, ask / 10**spec.digits)
         self.ticks[spec.name] = Tick(Decimal(bid).scaleb(-spec.digits), Decimal(ask).scaleb(-spec.digits), at)
