@@ -100,11 +100,19 @@ def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..
 
 def text(value: object, name: str) -> str:
     """
-    :raises Failed: not a string
+    :raises Failed: not a string, or none that can be sent
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not (value.isascii() or _encodable(value)):
         raise invalid(name)
     return value
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def whole(value: object, name: str, *, least: int = 0, most: int = _U64 - 1) -> int:

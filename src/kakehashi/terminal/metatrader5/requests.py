@@ -10,6 +10,7 @@ from kakehashi.terminal.metatrader5.face import invalid, number, text, whole
 from kakehashi.terminal.metatrader5.structs import TradeRequest
 
 MAX_COMMENT: Final = 31
+_HUGE: Final = 1e12
 ACTIONS: Final = {
     c.TRADE_ACTION_DEAL: TradeAction.DEAL,
     c.TRADE_ACTION_PENDING: TradeAction.PENDING,
@@ -112,7 +113,8 @@ _ENDING: Final = frozenset({OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY})
 
 
 def rounded(value: float, digits: int) -> Decimal:
-    return Decimal(f"{value:.{digits}f}")
+    """What the float was meant to be; one beyond all sense is cut to a size that the server can refuse."""
+    return Decimal(f"{max(-_HUGE, min(value, _HUGE)):.{digits}f}")
 
 
 def _at_least_0(n: int) -> int:

@@ -62,6 +62,8 @@ def _request(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[TradeRequest
 
     :raises Failed: anything else
     """
+    if not args and not named:
+        raise Failed(c.RES_E_INVALID_PARAMS, "Invalid arguments")
     fields = args[0] if len(args) == 1 and not named else named
     if not args and set(named) == {"request"}:
         fields = named["request"]
