@@ -253,3 +253,43 @@ def test_the_same_seed_writes_the_same_files_and_they_restore_what_stood(
             again = fresh.books[book.spec.account]
             assert (again.balance, again.positions, again.orders) == (book.balance, book.positions, book.orders)
             assert (again.deals, again.done) == (book.deals, book.done)
+
+
+QUOTED = ("EURUSD", "USDJPY", "EURJPY", "XAUUSD", "US500")
+quotes = st.lists(
+    st.tuples(
+        st.sampled_from(["quote", "quote", "quote", "buy", "sell", "pin"]),
+        st.sampled_from(QUOTED),
+        st.integers(-40, 40),
+    ),
+    min_size=5,
+    max_size=60,
+)
+
+
+@given(quotes, st.sampled_from(MarginMode), st.sampled_from(["USD", "JPY", "EUR"]))
+@LONG
+def test_an_account_is_stopped_out_at_the_quote_that_takes_its_margin(
+    happens: list[tuple[str, str, int]], mode: MarginMode, currency: str
+) -> None:
+    """Sums that follow one quote after the other are those of a recount, and what is short does not stand."""
+    broker = Broker(seed=1, at=AT)
+    balance = D(300_000) if currency == "JPY" else D(2_000)
+    spec = AccountSpec(account="a", number="1", margin_mode=mode, currency=currency, balance=balance, leverage=500)
+    book = broker.open_account(spec)
+    for n, (what, name, points) in enumerate(happens):
+        at, tick, symbol = AT + n, broker.market.ticks[name], broker.market.symbols[name]
+        if what in ("buy", "sell"):
+            request = Request(action=TradeAction.DEAL, symbol=name, type=OrderType(what.upper()), volume=D("0.5"))
+            broker.order_send("a", request, at)
+            continue
+        bid = tick.bid + points * symbol.point * 10
+        if what == "pin":
+            broker.market.pin(name, bid, None, at)  # nobody acts on it yet
+            broker.market.release(name)
+            continue
+        broker.hear(name, bid, bid + symbol.point * symbol.spread, at)
+        equity, margin, doubt = book.roughly(name)
+        assert abs(float(book.equity()) - equity) <= doubt
+        assert abs(float(book.margin()) - margin) <= doubt
+        assert not book.short_of(spec.so_so)
