@@ -37,9 +37,10 @@ def world(positions: int) -> doors.OwnServer:
     doors.use_own_server(server)
     if not mt5.initialize(login=1):
         raise RuntimeError(mt5.last_error())
-    symbols = [s.name for s in mt5.symbols_get() or ()]
+    symbols = mt5.symbols_get() or ()
     for n in range(positions):
-        sent = mt5.order_send({**BUY, "symbol": symbols[n % len(symbols)], "type": n % 2, "sl": 0.0, "tp": 0.0})
+        symbol = symbols[n % len(symbols)]
+        sent = mt5.order_send({**BUY, "symbol": symbol.name, "volume": symbol.volume_min, "type": n % 2})
         if sent is None or sent.retcode != mt5.TRADE_RETCODE_DONE:
             raise RuntimeError(f"{sent} {mt5.last_error()}")
     return server

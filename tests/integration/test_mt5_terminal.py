@@ -403,6 +403,20 @@ def test_troubles_come_from_the_environment_and_from_a_seed(clock: Clock, monkey
     assert "hnag" in why
 
 
+@pytest.mark.parametrize("server", ["/no/such/broker.sock", "/" + "x" * 300, "/a\0b", "127.0.0.1:99999"])
+def test_a_server_that_is_not_there_is_a_time_out_and_no_exception(server: str) -> None:
+    assert mt5.initialize(server=server, timeout=100) is False
+    assert mt5.last_error() == (-10005, "IPC timeout")
+
+
+def test_a_seed_may_be_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(doors.SEED, "winter")
+    doors.use_own_server(None)
+    assert mt5.initialize()
+    mt5.shutdown()
+    doors.use_own_server(None)
+
+
 def test_what_the_broker_itself_does_wrong_reaches_the_script(clock: Clock) -> None:
     world(clock, requote=1.0)
     mt5.initialize(login=1)

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -168,7 +169,7 @@ class SocketDoor:
                 self._stream.connect(self.address)
             else:
                 raise OSError("Windows reaches a broker as HOST:PORT only")
-        except OSError as e:
+        except (OSError, ValueError, OverflowError) as e:  # the latter two: no path, no port
             self.close()
             raise Lost(f"{self.address}: {e!r}", sent=False) from e
         if _client:
@@ -190,10 +191,13 @@ def introduce(client: str) -> None:
 
 
 def own_server() -> OwnServer:
-    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED``, there until the process ends."""
+    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word), there
+    until the process ends.
+    """
     global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
     if _own is None:
-        _own = OwnServer(seed=int(os.environ.get(SEED) or 1))
+        said = os.environ.get(SEED) or "1"
+        _own = OwnServer(seed=int(said) if said.isdecimal() else zlib.crc32(said.encode()))
     return _own
 
 
