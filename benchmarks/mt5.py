@@ -17,6 +17,7 @@ from kakehashi.terminal import doors
 from kakehashi.terminal.accounts import World
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.words import AccountSpec, Filling, OrderType, Request, Result, TradeAction
+from kakehashi.terminal.own import OwnServer
 from kakehashi.terminal.wire import PositionFacts
 
 AT = 1_790_557_200_000
@@ -30,10 +31,10 @@ BUY: dict[str, Any] = {
 }
 
 
-def world(positions: int) -> doors.OwnServer:
+def world(positions: int) -> OwnServer:
     """A rich account with open positions on every symbol; time stands still, so that only calls are measured."""
     account = AccountSpec(account="1", number="1", balance=Decimal(100_000_000))
-    server = doors.OwnServer(now_ms=Clock(AT, speed=0).now_ms, world=World(accounts=(account,)))
+    server = OwnServer(now_ms=Clock(AT, speed=0).now_ms, world=World(accounts=(account,)))
     doors.use_own_server(server)
     if not mt5.initialize(login=1):
         raise RuntimeError(mt5.last_error())
@@ -65,7 +66,7 @@ def there_and_back() -> None:
         mt5.order_send({**BUY, "type": mt5.ORDER_TYPE_SELL, "position": opened.order})
 
 
-def floor_there_and_back(server: doors.OwnServer) -> None:
+def floor_there_and_back(server: OwnServer) -> None:
     buy = Request(
         action=TradeAction.DEAL, symbol="EURUSD", volume=Decimal("0.01"), magic=7, comment="bench", filling=Filling.FOK
     )

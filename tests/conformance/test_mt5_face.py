@@ -17,6 +17,7 @@ import kakehashi.terminal.metatrader5 as mt5
 from kakehashi.terminal import doors
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.metatrader5 import constants
+from kakehashi.terminal.own import OwnServer
 
 AT = 1_790_557_200_000
 CONSTANTS = """
@@ -122,7 +123,7 @@ def clock() -> Clock:
 @pytest.fixture
 def started(clock: Clock) -> Iterator[None]:
     """A terminal on a world of its own, whose time stands still."""
-    doors.use_own_server(doors.OwnServer(seed=7, now_ms=clock.now_ms))
+    doors.use_own_server(OwnServer(seed=7, now_ms=clock.now_ms))
     assert mt5.initialize(login=1)
     yield
     mt5.shutdown()

@@ -22,6 +22,7 @@ from kakehashi.terminal.core.kinds import Execution
 from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.words import AccountSpec, MarginMode
 from kakehashi.terminal.metatrader5.terminal import BROKER
+from kakehashi.terminal.own import OwnServer
 from kakehashi.terminal.troubles import Trouble, Troubles
 
 AT = 1_790_557_200_000
@@ -77,7 +78,7 @@ def clock() -> Iterator[Clock]:
 
 def world(clock: Clock, *accounts: AccountSpec, seed: int = 7, **faults: Any) -> None:
     said = World(accounts=accounts, faults=Faults(**faults))
-    doors.use_own_server(doors.OwnServer(seed=seed, now_ms=clock.now_ms, world=said))
+    doors.use_own_server(OwnServer(seed=seed, now_ms=clock.now_ms, world=said))
 
 
 def test_initialize_needs_no_argument_and_takes_the_account_used_last(clock: Clock) -> None:
@@ -296,7 +297,7 @@ def test_an_answer_lost_on_the_way_is_no_refusal(broker: Process) -> None:
 
 def test_a_strict_server_does_not_let_strangers_in(clock: Clock) -> None:
     said = World(accounts=(AccountSpec(account="5", number="5"),))
-    doors.use_own_server(doors.OwnServer(now_ms=clock.now_ms, world=said, strict=True))
+    doors.use_own_server(OwnServer(now_ms=clock.now_ms, world=said, strict=True))
     assert mt5.initialize(login=6) is False
     assert mt5.last_error() == (-6, "Terminal: Authorization failed")
     assert mt5.initialize(login=5)
@@ -439,7 +440,7 @@ def test_close_says_when_it_closed_only_a_part(clock: Clock) -> None:
 
 def test_an_instant_execution_deals_within_the_deviation_only(clock: Clock) -> None:
     symbols = tuple(replace(s, execution=Execution.INSTANT) if s.name == "EURUSD" else s for s in SYMBOLS)
-    doors.use_own_server(doors.OwnServer(now_ms=clock.now_ms, world=World(symbols=symbols)))
+    doors.use_own_server(OwnServer(now_ms=clock.now_ms, world=World(symbols=symbols)))
     mt5.initialize(login=1)
     away = mt5.symbol_info_tick("EURUSD").ask - 0.0005
     assert mt5.order_send({**BUY, "price": away, "deviation": 20}).retcode == mt5.TRADE_RETCODE_REQUOTE

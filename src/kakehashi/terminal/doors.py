@@ -2,26 +2,20 @@
 
 import os
 import socket
-import time
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from kakehashi.terminal.accounts import World
-from kakehashi.terminal.clock import Clock
-from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.server import TradeServer
 from kakehashi.terminal.wire import Call, Hello, Reply
+
+if TYPE_CHECKING:
+    from kakehashi.terminal.own import OwnServer
 
 T = TypeVar("T")
 SEED: Final = "KAKEHASHI_MT5_SEED"
-STEP_MS: Final = 200
 _HERE: Final = frozenset({"127.0.0.1", "localhost"})
-_CATCH_UP: Final = 1_500
-"""Steps of a pause that are walked; over a longer one prices stood still."""
 
 
 class Lost(Exception):
@@ -47,63 +41,6 @@ class Door(Protocol):
 
     def ask(self, method: str, params: Any, kind: type[T]) -> T: ...
     def close(self) -> None: ...
-
-
-class OwnServer:
-    """A trade server without a process of its own: prices move when somebody looks.
-
-    :param now_ms: the server's clock: the real one, or a :class:`~kakehashi.terminal.clock.Clock` that a test steps
-    :ivar used: the login that was used last, under ``""``
-    """
-
-    def __init__(
-        self,
-        *,
-        seed: int = 1,
-        world: World | None = None,
-        now_ms: Callable[[], int] | None = None,
-        strict: bool = False,
-    ) -> None:
-        world = world or World()
-        self._now_ms = now_ms or Clock().now_ms
-        self._at = self._now_ms()
-        self.broker = Broker(seed=seed, at=self._at, symbols=world.symbols, strict=strict, faults=world.faults)
-        for spec in world.accounts:
-            self.broker.open_account(spec)
-        self._server = TradeServer(self.broker, None, self._now_ms)
-        self.used: dict[str, int] = {}
-
-    def ask(self, method: str, params: Any, kind: type[T]) -> T:
-        self._walk()
-        trading = self._account(params) if method == "order_send" else ""
-        dice = self.broker.dice
-        if trading and dice.drops_request(trading):
-            raise Lost("the request was lost", sent=True)
-        if trading and (pause_s := dice.delay_s(trading)):
-            time.sleep(pause_s)
-        try:
-            answer: T = self._server.perform(method, params)
-        except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
-            raise NotUnderstood(str(e)) from e
-        if trading and dice.loses_answer(trading):
-            raise Lost("the answer was lost", sent=True)
-        return answer
-
-    def close(self) -> None:
-        """A terminal has gone; what it sent stays."""
-
-    def _account(self, params: dict[str, Any]) -> str:
-        book = self.broker.find(str(params.get("account")))
-        return book.spec.account if book else ""
-
-    def _walk(self) -> None:
-        at = self._now_ms()
-        steps = (at - self._at) // STEP_MS
-        if steps > _CATCH_UP:
-            self._at, steps = at - _CATCH_UP * STEP_MS, _CATCH_UP
-        for _ in range(steps):
-            self._at += STEP_MS
-            self.broker.tick(self._at)
 
 
 class SocketDoor:
@@ -180,7 +117,7 @@ class SocketDoor:
         return self._stream
 
 
-_own: OwnServer | None = None
+_own: "OwnServer | None" = None
 _client = ""
 
 
@@ -190,18 +127,20 @@ def introduce(client: str) -> None:
     _client = client
 
 
-def own_server() -> OwnServer:
+def own_server() -> "OwnServer":
     """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word), there
     until the process ends.
     """
     global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
     if _own is None:
+        from kakehashi.terminal.own import OwnServer  # noqa: PLC0415  most of its import is not needed behind a socket
+
         said = os.environ.get(SEED) or "1"
         _own = OwnServer(seed=int(said) if said.isdecimal() else zlib.crc32(said.encode()))
     return _own
 
 
-def use_own_server(server: OwnServer | None) -> None:
+def use_own_server(server: "OwnServer | None") -> None:
     """Give this process's terminals another world; None is a fresh one. Terminals started before keep theirs."""
     global _own  # noqa: PLW0603
     _own = server
