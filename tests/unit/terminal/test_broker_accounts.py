@@ -1,10 +1,12 @@
 """What a broker does with an account's money: credit, zero cut, margin call, stop-out, fees, swaps that re-open."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from kakehashi.terminal.accounts import read_world
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.kinds import DealKind, Execution, StopOutMode, SwapMode
@@ -162,3 +164,24 @@ def test_paying_in_and_out_moves_the_balance_but_never_below_zero() -> None:
     assert (book.balance, book.payments[-1].comment) == (6_000, "withdrawal")
     with pytest.raises(ValueError, match="6000"):
         broker.pay("a", D(-6_001), AT)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_pages_accounts_file_is_read_and_its_clock_runs(language: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / language / "simulated-broker.md").read_text("utf-8")
+    file = tmp_path / "accounts.toml"
+    rules = '\n[[account]]\naccount = "us"\nfifo_close = true\nzero_cut = false\nso_mode = "MONEY"\ncredit = 12.5\n'
+    file.write_text(page.split("```toml\n")[1].split("```")[0] + rules, "utf-8")
+    world = read_world(file)
+    us = world.accounts[-1]
+    assert (us.fifo_close, us.zero_cut, us.so_mode, us.credit) == (True, False, StopOutMode.MONEY, D("12.5"))
+    assert next(s for s in world.symbols if s.name == "USDSGD").start == 134_000
+    clock = world.clock.started(after=0)
+    assert 0 <= clock.now_ms() - (MONDAY + 3 * 3_600_000) < 3_600_000
+
+
+def test_a_future_without_its_margin_and_tick_value_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.toml"
+    file.write_text('[[symbol]]\nname = "US500"\ncalc_mode = "FUTURES"\n', "utf-8")
+    with pytest.raises(ValueError, match="margin_initial"):
+        read_world(file)

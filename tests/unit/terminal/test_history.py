@@ -88,6 +88,15 @@ def test_no_price_is_known_of_a_time_outside_the_sessions() -> None:
     assert days == {0, 1, 2, 3, 4}
 
 
+def test_every_price_is_a_multiple_of_the_tick_size() -> None:
+    history, now = heard(tick_size=Decimal("0.00005"), spread=12)
+    bars = history.bars_between("EURUSD", Timeframe.M1, MONDAY - HOUR, now, now)
+    prices = {price for b in bars for price in (b.open, b.high, b.low, b.close)}
+    prices |= {price for tick in history.ticks("EURUSD", MONDAY, None, 10**6) for price in (tick.bid, tick.ask)}
+    assert {round(price * 100_000) % 5 for price in prices} == {0}
+    assert len(prices) > 30
+
+
 def test_ticks_are_counted_from_a_time_on_and_say_what_changed() -> None:
     history, _ = heard(ticks=50)
     ticks = history.ticks("EURUSD", AT + 1, None, 20)

@@ -166,17 +166,19 @@ class History:
         nights, back = self._midnights(name), tape.began // MINUTE_MS // DAY_MINUTES - day
         begins, ends = nights[back], nights[back - 1] if back else float(tape.first_bid)
         drawn = struct.unpack(f"<{3 * last}H", random.Random(f"{self._seed}:{name}:{day}").randbytes(6 * last))
-        width, first, spread = spec.volatility * _MINUTE_TO_TICK, day * DAY_MINUTES, spec.spread
+        width, first = spec.volatility * _MINUTE_TO_TICK, day * DAY_MINUTES
         walk = list(accumulate(_NORMAL[x % len(_NORMAL)] * width for x in drawn[:last]))
         pull = (ends - begins - (walk[-1] if walk else 0.0)) / max(1, last)
-        stray, is_open = width / 65_536, self._is_open
-        rows, was = [], max(1, round(begins))
+        stray, is_open, grain = width / 65_536, self._is_open, spec.grain
+        spread = max(1, round(spec.spread / grain)) * grain if grain > 1 else spec.spread
+        rows, was = [], max(1, round(begins / grain)) * grain
         for n, (way, up, down) in enumerate(zip(walk, drawn[last : 2 * last], drawn[2 * last :], strict=True)):
-            now = max(1, round(begins + way + pull * (n + 1)))
+            now = max(1, round((begins + way + pull * (n + 1)) / grain)) * grain
             over, under = (was, now) if was > now else (now, was)
             if not spec.sessions or is_open(name, (first + n) * MINUTE_MS):
-                low = max(1, under - int(down * stray))
-                rows.append(Row(first + n, was, over + int(up * stray), low, now, 4, spread))
+                high = over + int(up * stray) // grain * grain
+                low = max(grain, under - int(down * stray) // grain * grain)
+                rows.append(Row(first + n, was, high, low, now, 4, spread))
             was = now
         return rows
 

@@ -136,6 +136,7 @@ class Market:
         self._walk = {name: random.Random(f"{seed}:{name}") for name in self.symbols}
         self._gaps = {name: random.Random(f"{seed}:{name}:gap") for name in self.symbols}
         self._place = {s.name: float(s.start) for s in self.symbols.values()}
+        self._grains = {s.name: s.grain for s in self.symbols.values()}
         self._pinned: set[str] = set()
         self._shut: set[str] = set()
         self._rates: dict[tuple[str, str], Decimal] = {}
@@ -256,8 +257,12 @@ class Market:
         return self._gaps[spec.name].gauss(0.0, spec.gap) * math.sqrt(closed_ms / _WEEKEND_MS)
 
     def _walk_to(self, spec: Symbol, at: int) -> None:
-        bid = round(self._place[spec.name])
-        self._quote(spec, bid, bid + spec.spread, at)
+        grain = self._grains[spec.name]
+        if grain == 1:
+            bid, spread = round(self._place[spec.name]), spec.spread
+        else:
+            bid, spread = (max(1, round(x / grain)) * grain for x in (self._place[spec.name], spec.spread))
+        self._quote(spec, bid, bid + spread, at)
 
     def _quote(self, spec: Symbol, bid: int, ask: int, at: int, *, heard: bool = False) -> None:
         self.quotes += 1

@@ -264,6 +264,11 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
         """Its prices are multiples of this."""
         return self.tick_size or self.point
 
+    @property
+    def grain(self) -> int:
+        """The same in points."""
+        return int(self.step.scaleb(self.digits))
+
 
 class Tick(msgspec.Struct, frozen=True):
     bid: Decimal
