@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from kakehashi.terminal.clock import ClockSpec
 from kakehashi.terminal.core.faults import Faults
+from kakehashi.terminal.core.kinds import CalcMode
 from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.sessions import Sessions
 from kakehashi.terminal.core.words import AccountSpec, Symbol
@@ -22,19 +24,21 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[AccountSpec, ...] = ()
     symbols: tuple[Symbol, ...] = SYMBOLS
     faults: Faults = Faults()
+    clock: ClockSpec = ClockSpec()
 
 
 def read_world(path: Path) -> World:
     """A TOML file: ``[[account]]`` tables with the fields of :class:`AccountSpec`, ``[[symbol]]`` tables with those of
-    :class:`Symbol` (of a built-in symbol only what differs), and one ``[faults]`` table (:class:`Faults`).
+    :class:`Symbol` (of a built-in symbol only what differs), one ``[faults]`` table (:class:`Faults`) and one
+    ``[clock]`` table (:class:`ClockSpec`).
 
     :raises ValueError: no TOML, or an unknown, missing or ill-typed field, named
     """
     try:
         with path.open("rb") as file:
             said = tomllib.load(file)
-        if unknown := sorted(set(said) - {"account", "symbol", "faults"}):
-            raise ValueError(f"unknown table {unknown[0]}; known are account, symbol, faults")
+        if unknown := sorted(set(said) - {"account", "symbol", "faults", "clock"}):
+            raise ValueError(f"unknown table {unknown[0]}; known are account, symbol, faults, clock")
         symbols = {s.name: s for s in SYMBOLS}
         for table in said.get("symbol", []):
             spec = _symbol(table, symbols)
@@ -43,6 +47,7 @@ def read_world(path: Path) -> World:
             accounts=tuple(_account(table) for table in said.get("account", [])),
             symbols=tuple(symbols.values()),
             faults=_convert(said.get("faults", {}), Faults),
+            clock=_convert(said.get("clock", {}), ClockSpec),
         )
     except (ValueError, msgspec.ValidationError) as e:
         raise ValueError(f"{path}: {e}") from None
@@ -67,6 +72,10 @@ def _symbol(table: Mapping[str, Any], known: Mapping[str, Symbol]) -> Symbol:
     Sessions(spec.sessions)
     if spec.vol_step <= 0 or spec.vol_min <= 0 or spec.contract_size <= 0 or spec.start <= 0 or spec.spread < 0:
         raise ValueError(f"symbol {spec.name}: sizes and prices must be positive")
+    if spec.tick_size % spec.point:
+        raise ValueError(f"symbol {spec.name}: tick_size {spec.tick_size} is no multiple of {spec.point}")
+    if spec.calc_mode in (CalcMode.FUTURES, CalcMode.EXCH_FUTURES) and not (spec.margin_initial and spec.tick_value):
+        raise ValueError(f"symbol {spec.name}: {spec.calc_mode} needs margin_initial and tick_value")
     return spec
 
 

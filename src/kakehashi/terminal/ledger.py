@@ -44,10 +44,11 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     profit: Decimal
     swap: Decimal
     commission: Decimal
+    fee: Decimal = ZERO
 
 
 class BookLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One account after a change; ``deals`` and ``done`` are only what is new since its last line.
+    """One account after a change; ``deals``, ``payments`` and ``done`` are only what is new since its last line.
 
     :ivar delta: so are ``positions`` and ``orders``; those that went are in ``closed`` and in ``done``
     :ivar at: the broker's time, ms UTC
@@ -65,6 +66,8 @@ class BookLine(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 0
     delta: bool = False
     closed: list[int] = []
+    payments: list[Deal] = []
+    last_paid: int = 0
 
 
 def ledger_line(deal: Deal) -> LedgerLine:
@@ -86,6 +89,7 @@ def ledger_line(deal: Deal) -> LedgerLine:
         profit=deal.profit,
         swap=deal.swap,
         commission=deal.commission,
+        fee=deal.fee,
     )
 
 
@@ -118,19 +122,22 @@ class Ledger:
         standing: dict[str, _Standing] = {}
         self._append_deals([deal for line in self._kept for deal in line.deals])
         for line in self._kept:
-            book = broker.books.get(line.spec.account) or broker.open_account(line.spec)
+            book = broker.books.get(line.spec.account) or broker.open_account(line.spec, funded=False)
             for deal in line.deals:
                 book.remember(deal)
             book.done += line.done
             standing.setdefault(line.spec.account, _Standing()).read(line)
         for account, found in standing.items():
             try:
-                broker.books[account].restore(found.balance, found.positions.values(), found.orders.values())
+                broker.books[account].restore(
+                    found.balance, found.positions.values(), found.orders.values(), found.payments
+                )
             except Refused as e:  # the accounts file no longer has the symbol
                 raise ValueError(f"{self._books_path}: {account} stands on it: {e.comment}") from None
         if self._kept:
             last = self._kept[-1]
             broker.tickets.last_order, broker.tickets.last_deal = last.last_order, last.last_deal
+            broker.tickets.last_paid = max(broker.tickets.last_paid, last.last_paid)
             for name, bid in last.bids.items():
                 if name in broker.market.symbols:
                     broker.market.pin(name, bid, None, at)
@@ -184,18 +191,20 @@ class _Standing:
 
     def __init__(self) -> None:
         self.balance = ZERO
+        self.payments: list[Deal] = []
         self.positions: dict[int, Position] = {}
         self.orders: dict[int, Order] = {}
 
     def read(self, line: BookLine) -> None:
         self.balance = line.balance
         if not line.delta:
-            self.positions, self.orders = {}, {}
+            self.positions, self.orders, self.payments = {}, {}, []
         for ticket in line.closed:
             self.positions.pop(ticket, None)
         for order in line.done:
             self.orders.pop(order.ticket, None)
         self.positions.update((p.ticket, p) for p in line.positions)
+        self.payments += line.payments
         self.orders.update((o.ticket, o) for o in line.orders)
 
 
@@ -211,6 +220,8 @@ def _whole(broker: Broker, book: Book, at: int) -> BookLine:
         last_deal=broker.tickets.last_deal,
         bids={name: tick.bid for name, tick in broker.market.ticks.items()},
         at=at,
+        payments=book.payments,
+        last_paid=broker.tickets.last_paid,
     )
 
 
@@ -229,6 +240,8 @@ def _news(broker: Broker, book: Book, at: int) -> BookLine:
         at=at,
         delta=True,
         closed=[n for n in touched if n not in book.positions],
+        payments=book.fresh_payments,
+        last_paid=broker.tickets.last_paid,
     )
 
 

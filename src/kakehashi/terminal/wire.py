@@ -8,7 +8,20 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from kakehashi.terminal.core.words import ZERO, Deal, Filling, MarginMode, Order, Position, Side
+from kakehashi.terminal.core.bars import Day
+from kakehashi.terminal.core.kinds import StopOutMode, Timeframe
+from kakehashi.terminal.core.words import (
+    ZERO,
+    Deal,
+    Filling,
+    MarginMode,
+    Order,
+    OrderType,
+    Position,
+    Request,
+    Side,
+    Symbol,
+)
 
 MAX_LINE: Final = 16 * 1024 * 1024
 """Longest answer: a long deal history in one piece."""
@@ -46,7 +59,10 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """ACCOUNT_INFO as far as it is simulated. ``margin_level`` is per cent, None without margin in use."""
+    """ACCOUNT_INFO. ``margin_level`` is per cent, None without margin in use.
+
+    :ivar margin_call: whether the account is below its ``so_call``
+    """
 
     account: str
     login: str
@@ -62,6 +78,19 @@ class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     margin_free: Decimal
     margin_level: Decimal | None = None
     credit: Decimal = ZERO
+    margin_initial: Decimal = ZERO
+    margin_maintenance: Decimal = ZERO
+    so_mode: StopOutMode = StopOutMode.PERCENT
+    so_call: Decimal = ZERO
+    so_so: Decimal = ZERO
+    margin_call: bool = False
+    limit_orders: int = 0
+    currency_digits: int = 2
+    fifo_close: bool = False
+    trade_allowed: bool = True
+    trade_expert: bool = True
+    name: str = ""
+    company: str = ""
 
 
 class SymbolFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +123,26 @@ class TerminalSymbol(SymbolFacts, frozen=True, kw_only=True):
     swap_short: Decimal
 
 
+class SymbolCard(msgspec.Struct, frozen=True, kw_only=True):
+    """All that SYMBOL_INFO is made of: what the broker specified, the last quote, and what one account makes of it.
+
+    :ivar name: on this account, with its suffix; ``spec.name`` is without
+    :ivar tick_value: account currency per tick and lot; ``_profit`` and ``_loss``: of a position that gains or loses
+    :ivar day: today's prices
+    """
+
+    name: str
+    spec: Symbol
+    bid: Decimal
+    ask: Decimal
+    at: int
+    open: bool
+    tick_value: Decimal
+    tick_value_profit: Decimal
+    tick_value_loss: Decimal
+    day: Day
+
+
 class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     bid: Decimal
@@ -108,12 +157,19 @@ class PositionFacts(Position, frozen=True, kw_only=True):
     profit: Decimal = ZERO
 
 
+class OrderFacts(Order, frozen=True, kw_only=True):
+    """A resting order; its ``price_current`` is the market's price now."""
+
+
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows are asked for; what is None does not matter.
 
     :ivar position: a position's identifier
     :ivar after: deals with a higher ticket only
     :ivar limit: at most this many, the oldest first
+    :ivar since: of history: from this time on, ms, up to and with ``until``; deals by their time, orders by that of
+        their end, or of their setup where that is within
+    :ivar money: of deals also the operations on the balance (deposit, credit, correction)
     :ivar started: of orders also those that the server has received and is still at work on (ORDER_STATE_STARTED)
     """
 
@@ -126,7 +182,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     after: int = 0
     limit: int | None = None
+    since: int = 0
+    until: int | None = None
+    money: bool = False
     started: bool = False
+
+    def takes_time(self, *times: int) -> bool:
+        return any(self.since <= at and (self.until is None or at <= self.until) for at in times)
 
     def takes_position(self, p: Position) -> bool:
         return (
@@ -143,12 +205,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             and self.side in (None, o.type.side)
             and self.magic in (None, o.magic)
             and self.ticket in (None, o.ticket)
-            and self.position in (None, o.position_id)
+            and self.position in (None, o.position_id, o.position_by_id or None)
+            and self.takes_time(o.time_setup, o.time_done)
         )
 
     def takes_deal(self, d: Deal) -> bool:
         return (
             d.ticket > self.after
+            and self.takes_time(d.time)
             and self.symbol in (None, d.symbol)
             and self.magic in (None, d.magic)
             and self.ticket in (None, d.ticket)
@@ -259,3 +323,81 @@ class Liquidity(msgspec.Struct, frozen=True, kw_only=True):
 
     symbol: str
     volume: Decimal | None = None
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """``hello`` names a connection, ``drained`` asks whether all of that name are gone with everything they sent."""
+
+    client: str
+
+
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """Test control: for so long the server hangs up on every terminal."""
+
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=3_600)]
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """Test control: shut a symbol's market whatever its sessions, or let it follow them again."""
+
+    symbol: str
+    open: bool
+
+
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """Test control: pay in or out; as ``credit``, the broker's money."""
+
+    account: str
+    amount: Decimal
+    credit: bool = False
+    comment: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    account: str
+    request: Request
+
+
+class Calc(msgspec.Struct, frozen=True, kw_only=True):
+    """``order_calc_margin`` and, with ``close``, ``order_calc_profit``; the account's positions do not matter."""
+
+    account: str
+    type: OrderType
+    symbol: str
+    volume: Decimal
+    price: Decimal
+    close: Decimal | None = None
+
+
+class RatesWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Bars of one symbol, one of three ways.
+
+    :ivar pos: so many bars back from the present one, ``count`` in all;
+    :ivar until: else ``count`` bars up to this time (ms); or with ``since`` all that open from then to ``until``
+    """
+
+    account: str
+    symbol: str
+    timeframe: Timeframe
+    pos: int | None = None
+    count: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class TicksWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Ticks from ``since`` (ms) on: ``count`` of them, or all before and at ``until``."""
+
+    account: str
+    symbol: str
+    since: int
+    count: int | None = None
+    until: int | None = None
+
+
+class BookRow(msgspec.Struct, frozen=True, array_like=True):
+    """One level of the depth of market. ``side`` is that of the orders resting there: SELL above, BUY below."""
+
+    side: Side
+    price: Decimal
+    volume: Decimal

@@ -1,13 +1,16 @@
 """One account's book: balance, positions, resting orders, history, and what they are worth now."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 from msgspec.structs import replace
 
-from kakehashi.terminal.core.levels import AT_ONCE, Edge, Watch
+from kakehashi.terminal.core import money as sums
+from kakehashi.terminal.core.exposure import Exposure, Rates, Sums, netted, with_more
+from kakehashi.terminal.core.kinds import DealKind, StopOutMode
+from kakehashi.terminal.core.levels import Watch, stops_of, trigger_of
 from kakehashi.terminal.core.market import Market
 from kakehashi.terminal.core.words import (
     ZERO,
@@ -36,11 +39,12 @@ class Refused(Exception):
 
 
 class Tickets:
-    """Order and deal numbers, one sequence each for the whole server; a position takes its order's."""
+    """Numbers of orders, deals and payments, one sequence each for the whole server; a position takes its order's."""
 
-    def __init__(self, last_order: int = 1_000_000, last_deal: int = 5_000_000) -> None:
+    def __init__(self, last_order: int = 1_000_000, last_deal: int = 5_000_000, last_paid: int = 4_000_000) -> None:
         self.last_order = last_order
         self.last_deal = last_deal
+        self.last_paid = last_paid
 
     def order(self) -> int:
         self.last_order += 1
@@ -49,6 +53,11 @@ class Tickets:
     def deal(self) -> int:
         self.last_deal += 1
         return self.last_deal
+
+    def payment(self) -> int:
+        """Operations on balances are numbered apart: paying in does not renumber trades."""
+        self.last_paid += 1
+        return self.last_paid
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,27 +77,6 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason = Reason.EXPERT
 
 
-class Exposure:
-    """All positions of one symbol on one account, added up; as floats too, for what is asked at every tick."""
-
-    def __init__(self, spec: Symbol) -> None:
-        self.spec = spec
-        self.contract, self.hedged = float(spec.contract_size), float(spec.margin_hedged)
-        self.bought = self.sold = self.paid = self.got = self.swap = ZERO
-        self.rough = (0.0, 0.0, 0.0, 0.0, 0.0)
-
-    def count(self, p: Position, sign: int) -> None:
-        """Add a position, or with -1 take it away."""
-        if p.side is Side.BUY:
-            self.bought += p.volume * sign
-            self.paid += p.volume * p.price_open * sign
-        else:
-            self.sold += p.volume * sign
-            self.got += p.volume * p.price_open * sign
-        self.swap += p.swap * sign
-        self.rough = (float(self.bought), float(self.sold), float(self.paid), float(self.got), float(self.swap))
-
-
 class Book:
     """Owned by one :class:`~kakehashi.terminal.core.broker.Broker`; everything here happens at once.
 
@@ -96,8 +84,10 @@ class Book:
     and keep what is derived from them.
 
     :ivar rank: the account's number in what the server watches
-    :ivar fresh_deals: deals since the server last wrote them down; likewise ``fresh_done`` (ended orders), and by ticket
-        the positions and resting orders that came, changed or went
+    :ivar balance: the sum of all ``deals`` and ``payments``; ``credit`` is what the payments of that kind come to
+    :ivar fresh_deals: deals since the server last wrote them down; likewise ``fresh_payments`` and ``fresh_done``
+        (ended orders), and by ticket the positions and resting orders that came, changed or went
+    :ivar queued: tickets of the market orders among ``orders`` that have been taken and not dealt yet
     :ivar changed: whether anything worth keeping changed since then
     """
 
@@ -109,14 +99,21 @@ class Book:
         self.rank = rank
         self._watch = watch
         self._held: dict[str, Exposure] = {}
-        self.balance = spec.balance
+        self._sums = Sums()
+        self._rates: dict[str, Rates] = {}
+        self._cent = float(spec.cent)
+        self.balance = self.credit = ZERO
         self.positions: dict[int, Position] = {}
         self.orders: dict[int, Order] = {}
+        self.queued: set[int] = set()
         self.deals: list[Deal] = []
         self._by_order: dict[int, list[Deal]] = {}
         self._by_magic: dict[int, list[Deal]] = {}
+        self._by_position: dict[int, list[Deal]] = {}
+        self.payments: list[Deal] = []
         self.done: list[Order] = []
         self.fresh_deals: list[Deal] = []
+        self.fresh_payments: list[Deal] = []
         self.fresh_done: list[Order] = []
         self.fresh_positions: set[int] = set()
         self.fresh_orders: set[int] = set()
@@ -146,9 +143,11 @@ class Book:
         self.fresh_positions.add(position.ticket)
         held = self._held.get(position.symbol)
         if held is None:
-            held = self._held[position.symbol] = Exposure(self.symbol(position.symbol))
-        held.count(position, 1)
-        for edge, points in _stops(position, held.spec):
+            spec = self.symbol(position.symbol)
+            held = self._held[position.symbol] = Exposure(spec, self._rates_of(spec))
+        held.add(position, 1)
+        self._sums.changed()
+        for edge, points in stops_of(position, held.spec):
             self._watch.stops.add(held.spec.name, edge, points, self.rank, position.ticket)
         self.changed = True
 
@@ -162,10 +161,11 @@ class Book:
 
     def _discount(self, position: Position) -> None:
         held = self._held[position.symbol]
-        held.count(position, -1)
-        for edge, points in _stops(position, held.spec):
+        held.add(position, -1)
+        self._sums.changed()
+        for edge, points in stops_of(position, held.spec):
             self._watch.stops.remove(held.spec.name, edge, points, self.rank, position.ticket)
-        if not held.bought and not held.sold:
+        if not held.count:
             del self._held[position.symbol]
 
     def rest(self, order: Order) -> None:
@@ -176,24 +176,34 @@ class Book:
         spec = self.symbol(order.symbol)
         self.orders[order.ticket] = order
         self.fresh_orders.add(order.ticket)
-        self._watch.orders.add(spec.name, *_trigger(order, spec), self.rank, order.ticket)
+        if order.state is OrderState.STARTED:
+            self.queued.add(order.ticket)
+        else:
+            self._watch.orders.add(spec.name, *trigger_of(order, spec), self.rank, order.ticket)
         if order.expiration is not None:
             self._watch.expire(order.expiration, self.rank, order.ticket)
         self.changed = True
 
     def _unwatch(self, order: Order) -> None:
         spec = self.symbol(order.symbol)
-        self._watch.orders.remove(spec.name, *_trigger(order, spec), self.rank, order.ticket)
+        if order.state is OrderState.STARTED:
+            self.queued.discard(order.ticket)
+        else:
+            self._watch.orders.remove(spec.name, *trigger_of(order, spec), self.rank, order.ticket)
         if order.expiration is not None:
             self._watch.keep(order.expiration, self.rank, order.ticket)
 
-    def restore(self, balance: Decimal, positions: Iterable[Position], orders: Iterable[Order]) -> None:
+    def restore(
+        self, balance: Decimal, positions: Iterable[Position], orders: Iterable[Order], payments: Iterable[Deal] = ()
+    ) -> None:
         """Stand as it was written down; what stood before is forgotten."""
         for position in list(self.positions.values()):
             self.drop(position.ticket)
         for order in list(self.orders.values()):
             self._unwatch(self.orders.pop(order.ticket))
         self.balance = balance
+        self.payments = list(payments)
+        self.credit = sum((p.profit for p in self.payments if p.kind is DealKind.CREDIT), ZERO)
         for position in positions:
             self.hold(position)
         for order in orders:
@@ -202,7 +212,7 @@ class Book:
 
     def written(self) -> None:
         """All that is fresh has been written down."""
-        self.fresh_deals, self.fresh_done, self.changed = [], [], False
+        self.fresh_deals, self.fresh_payments, self.fresh_done, self.changed = [], [], [], False
         self.fresh_positions.clear()
         self.fresh_orders.clear()
 
@@ -217,62 +227,72 @@ class Book:
     def gain(self, position: Position, volume: Decimal, price: Decimal) -> Decimal:
         """Profit of closing ``volume`` lots at ``price``, account currency, without swap and commission."""
         spec = self.symbol(position.symbol)
-        points = (price - position.price_open) * position.side.sign
-        return self.money(points * spec.contract_size * volume, spec.profit)
+        return self.money(sums.profit(spec, position.side, volume, position.price_open, price), spec.profit)
 
     def floating(self, position: Position) -> Decimal:
         return self.gain(position, position.volume, self.tick(position.symbol).exit(position.side))
 
     def equity(self) -> Decimal:
-        return self.balance + sum((self.floating(p) + p.swap for p in self.positions.values()), ZERO)
+        floating = sum((self.floating(p) + p.swap for p in self.positions.values()), ZERO)
+        return self.balance + self.credit + floating
 
-    def volumes(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """Lots bought and sold, by symbol."""
-        return {name: (held.bought, held.sold) for name, held in self._held.items()}
+    def margin(self) -> Decimal:
+        """Margin in use by open positions, account currency."""
+        return sum((self.money(held.margin(), held.rates.margined_in) for held in self._held.values()), ZERO)
 
-    def margin(self, volumes: Mapping[str, tuple[Decimal, Decimal]] | None = None) -> Decimal:
-        """Margin in use, or what ``volumes`` would use: lots * contract / leverage, in the margin currency.
+    def short_of(self, level: Decimal) -> bool:
+        """Whether the account is below a margin call's or stop-out's level; nothing open is below nothing."""
+        if not self.positions:
+            return False
+        equity = self.equity()
+        if self.spec.so_mode is StopOutMode.MONEY:
+            return equity < level
+        margin = self.margin()
+        return equity * 100 / margin < level if margin > 0 else equity < 0
 
-        Covered lots of a hedging account are margined by ``margin_hedged`` instead of the contract size.
-        """
-        lots = self.volumes() if volumes is None else volumes
-        return sum((self._margin_of(self.symbol(name), both) for name, both in lots.items()), ZERO)
+    def surely_above(self, level: float, moved: str | None = None) -> bool:
+        """The same the other way round and quickly; false where only an exact look would tell."""
+        equity, margin, doubt = self.roughly(moved)
+        if self.spec.so_mode is StopOutMode.MONEY:
+            return equity - doubt > level
+        return equity - doubt > (margin + doubt) * level / 100
 
-    def _margin_of(self, spec: Symbol, lots: tuple[Decimal, Decimal]) -> Decimal:
-        units = abs(lots[0] - lots[1]) * spec.contract_size
-        if self.hedging:
-            units += min(lots) * spec.margin_hedged
-        return self.money(units / self.spec.leverage, spec.base)
+    def _rates_of(self, spec: Symbol) -> Rates:
+        found = self._rates.get(spec.name)
+        if found is None:
+            found = self._rates[spec.name] = Rates(
+                spec, self.spec.leverage, self.market, self.spec.currency, hedging=self.hedging
+            )
+        return found
 
-    def roughly(self) -> tuple[float, float, float]:
+    def roughly(self, moved: str | None = None) -> tuple[float, float, float]:
         """Equity, margin, and how far each may be from the exact figure, which rounds every position to the cent.
 
         It costs what the number of symbols says, not that of positions: cheap enough for every tick.
+
+        :param moved: the last quote is of this symbol: if it is the only new one, no other position is looked at
         """
-        equity, margin, currency = float(self.balance), 0.0, self.spec.currency
-        hedging, leverage, rate = self.hedging, self.spec.leverage, self.market.rough_rate
-        for held in self._held.values():
-            bought, sold, paid, got, swap = held.rough
-            bid, ask = self.market.floats[held.spec.name]
-            worth = (bought * bid - paid + got - sold * ask) * held.contract
-            equity += worth * rate(held.spec.profit, currency) + swap
-            units = abs(bought - sold) * held.contract
-            if hedging:
-                units += min(bought, sold) * held.hedged
-            margin += units * rate(held.spec.base, currency) / leverage
-        doubt = (len(self.positions) + len(self._held) + 1) * float(self.spec.cent) + 1e-9 * (abs(equity) + margin)
+        self._sums.look(self._held.values(), self.market, moved)
+        equity, margin = float(self.balance + self.credit) + self._sums.worth, self._sums.needs
+        doubt = (len(self.positions) + len(self._held) + 1) * self._cent + 1e-9 * (abs(equity) + margin)
         return equity, margin, doubt
 
-    def require_margin(self, symbol: str, side: Side, volume: Decimal) -> None:
+    def more_margin(self, symbol: str, side: Side, volume: Decimal, price: Decimal) -> Decimal:
+        """What an order would add to the margin in use; negative where it covers or reduces."""
+        spec, held = self.symbol(symbol), self._held.get(symbol)
+        lots = held.lots if held else sums.Lots(ZERO, ZERO, ZERO, ZERO)
+        rates = self._rates_of(spec)
+        after = netted(lots, side, volume, price) if not self.hedging else with_more(lots, side, volume, price)
+        return self.money(rates.initial.of(after) - rates.initial.of(lots), rates.margined_in)
+
+    def require_margin(self, symbol: str, side: Side, volume: Decimal, price: Decimal) -> None:
         """
         :raises Refused: NO_MONEY, this order would use more margin than there is equity
         """
-        spec, held = self.symbol(symbol), self._held.get(symbol)
-        lots = (held.bought, held.sold) if held else (ZERO, ZERO)
-        more = self._margin_of(spec, with_lots(lots, side, volume)) - self._margin_of(spec, lots)
+        more = self.more_margin(symbol, side, volume, price)
         if more <= 0:
             return
-        more += self.commission(volume)
+        more += self.commission(volume) + self.fee(volume)
         equity, margin, doubt = self.roughly()
         if margin + float(more) < equity - 3 * doubt:
             return
@@ -281,6 +301,9 @@ class Book:
 
     def commission(self, volume: Decimal) -> Decimal:
         return (self.spec.commission_per_lot * volume).quantize(self.spec.cent)
+
+    def fee(self, volume: Decimal) -> Decimal:
+        return (self.spec.fee_per_lot * volume).quantize(self.spec.cent)
 
     def on_symbol(self, name: str) -> Position | None:
         """The netting position of a symbol."""
@@ -296,7 +319,7 @@ class Book:
         elif position is None:
             position = self.positions.get(fill.order)  # what an earlier part of the same order opened
         if position is None:
-            return self._open(fill, identifier=fill.order)
+            return self.open(fill, identifier=fill.order)
         if position.side is fill.side:
             return self._add(fill, position)
         if fill.volume <= position.volume:
@@ -310,7 +333,7 @@ class Book:
         profit = self.gain(position, fill.volume, fill.price)
         left = position.volume - fill.volume
         if left > 0:
-            self.hold(replace(position, volume=left, swap=position.swap - swap))
+            self.hold(replace(position, volume=left, swap=position.swap - swap, time_update=fill.at))
         else:
             self.drop(position.ticket)
         return self._deal(fill, position.identifier, entry, profit, swap)
@@ -320,11 +343,55 @@ class Book:
         self.deals.append(deal)
         self._by_order.setdefault(deal.order, []).append(deal)
         self._by_magic.setdefault(deal.magic, []).append(deal)
+        self._by_position.setdefault(deal.position, []).append(deal)
 
-    def deals_among(self, *, order: int | None, magic: int | None, after: int) -> list[Deal]:
+    def pay(self, kind: DealKind, amount: Decimal, comment: str, at: int) -> Deal:
+        """Move money without a trade; a CREDIT is the broker's, everything else the balance."""
+        payment = Deal(
+            account=self.spec.account,
+            ticket=self.tickets.payment(),
+            order=0,
+            position=0,
+            symbol="",
+            side=Side.BUY,
+            entry=Entry.IN,
+            volume=ZERO,
+            requested_volume=ZERO,
+            price=ZERO,
+            profit=amount,
+            swap=ZERO,
+            commission=ZERO,
+            reason=Reason.CLIENT,
+            magic=0,
+            comment=comment,
+            time=at,
+            kind=kind,
+        )
+        self.balance += payment.paid
+        if kind is DealKind.CREDIT:
+            self.credit += amount
+        self.payments.append(payment)
+        self.fresh_payments.append(payment)
+        self.changed = True
+        return payment
+
+    def cut_to_zero(self, at: int) -> None:
+        """What is owed after everything was closed: the credit pays first, the broker forgives the rest."""
+        owed = -self.balance
+        if owed <= 0 or self.positions:
+            return
+        if used := min(self.credit, owed):
+            self.pay(DealKind.CREDIT, -used, "credit used up", at)
+        self.pay(DealKind.CORRECTION, owed, "negative balance protection", at)
+
+    def deals_among(
+        self, *, order: int | None, magic: int | None, after: int, position: int | None = None
+    ) -> list[Deal]:
         """The deals to look through for these, oldest first; a long history must not slow an order down."""
         if order is not None:
             return self._by_order.get(order, [])
+        if position is not None:
+            return self._by_position.get(position, [])
         found = self.deals if magic is None else self._by_magic.get(magic, [])
         return found[bisect_right(found, after, key=lambda d: d.ticket) :] if after else found
 
@@ -341,12 +408,15 @@ class Book:
         resting = self.orders.pop(order.ticket, None)
         if resting is not None:
             self._unwatch(resting)
+        if not order.price_current:
+            order = replace(order, price_current=self.tick(order.symbol).entry(order.type.side))
         self.done.append(order)
         self.fresh_done.append(order)
         self.changed = True
 
-    def _open(self, fill: Fill, *, identifier: int, volume: Decimal | None = None) -> Deal:
-        self._put(fill, identifier, fill.volume if volume is None else volume)
+    def open(self, fill: Fill, *, identifier: int) -> Deal:
+        """A new position, or one that is opened again under its old identifier."""
+        self._put(fill, identifier, fill.volume)
         return self._deal(fill, identifier, Entry.IN, ZERO, ZERO)
 
     def _put(self, fill: Fill, identifier: int, volume: Decimal) -> None:
@@ -362,6 +432,7 @@ class Book:
             magic=fill.magic,
             comment=fill.comment,
             time=fill.at,
+            time_update=fill.at,
             reason=fill.reason,
         )
         self.hold(position)
@@ -375,6 +446,7 @@ class Book:
             price_open=average.quantize(self.symbol(fill.symbol).point / 1000),
             sl=fill.sl or position.sl,
             tp=fill.tp or position.tp,
+            time_update=fill.at,
         )
         self.hold(grown)
         return self._deal(fill, position.identifier, Entry.IN, ZERO, ZERO)
@@ -405,8 +477,9 @@ class Book:
             magic=fill.magic,
             comment=fill.comment,
             time=fill.at,
+            fee=-self.fee(fill.volume),
         )
-        self.balance += deal.profit + deal.swap + deal.commission
+        self.balance += deal.paid
         self.remember(deal)
         self.fresh_deals.append(deal)
         self.changed = True
@@ -417,20 +490,3 @@ def with_lots(lots: tuple[Decimal, Decimal], side: Side, volume: Decimal) -> tup
     """(bought, sold) with ``volume`` more on one side."""
     bought, sold = lots
     return (bought + volume, sold) if side is Side.BUY else (bought, sold + volume)
-
-
-def _stops(position: Position, spec: Symbol) -> list[tuple[Edge, int]]:
-    """Where a position closes by itself: levels of a buy are tested on the bid, of a sell on the ask."""
-    down, up = (Edge.BID_FALLS, Edge.BID_RISES) if position.side is Side.BUY else (Edge.ASK_FALLS, Edge.ASK_RISES)
-    lower, upper = (position.sl, position.tp) if position.side is Side.BUY else (position.tp, position.sl)
-    found = ((down, lower), (up, upper))
-    return [(edge, int(level.scaleb(spec.digits))) for edge, level in found if level]
-
-
-def _trigger(order: Order, spec: Symbol) -> tuple[Edge, int]:
-    """Where a pending order wakes up: buys are tested on the ask, sells on the bid."""
-    down, up = (Edge.ASK_FALLS, Edge.ASK_RISES) if order.type.side is Side.BUY else (Edge.BID_FALLS, Edge.BID_RISES)
-    edge = down if order.type.waits_for_fall else up
-    if order.state is OrderState.PARTIAL and order.type.is_stop:  # it has been triggered: the rest goes at any price
-        return edge, AT_ONCE[edge]
-    return edge, int(order.price_open.scaleb(spec.digits))

@@ -11,12 +11,16 @@ from msgspec.structs import replace
 
 from kakehashi.terminal.core.book import Book, Refused, Tickets
 from kakehashi.terminal.core.faults import Dice, Faults
+from kakehashi.terminal.core.fills import close_by_server, fill_pending, roll_over
+from kakehashi.terminal.core.kinds import DealKind, SwapMode
 from kakehashi.terminal.core.levels import Levels, Watch
 from kakehashi.terminal.core.market import SYMBOLS, Market
-from kakehashi.terminal.core.requests import close_by_server, fill_pending, perform
+from kakehashi.terminal.core.money import swap
+from kakehashi.terminal.core.requests import check, execute_queued, perform
 from kakehashi.terminal.core.sessions import DAY_MS, weekday
 from kakehashi.terminal.core.words import (
     AccountSpec,
+    CheckResult,
     Deal,
     OrderState,
     OrderTime,
@@ -24,7 +28,6 @@ from kakehashi.terminal.core.words import (
     Reason,
     Request,
     Result,
-    Side,
     Symbol,
     Weekday,
 )
@@ -36,6 +39,7 @@ class Broker:
     """All accounts of one trade server. The same seed and calls give the same deals.
 
     :param faults: what goes wrong with requests, on request
+    :ivar at: the time of what happened last, ms
     :ivar liquidity: most lots one order gets from one tick, by symbol without suffix; absent is without limit
     """
 
@@ -54,12 +58,14 @@ class Broker:
         self.books: dict[str, Book] = {}
         self.liquidity: dict[str, Decimal] = self.market.liquidity
         self._strict = strict
+        self.at = at
         self._day = at // DAY_MS
         self._watch = Watch()
         self._ranked: list[Book] = []
 
-    def open_account(self, spec: AccountSpec) -> Book:
+    def open_account(self, spec: AccountSpec, *, funded: bool = True) -> Book:
         """
+        :param funded: pay its balance and credit in; false where its payments will be restored
         :raises ValueError: the name or number is taken, or no quotes lead to the currency
         """
         if self.find(spec.account) or self.find(spec.number):
@@ -67,7 +73,22 @@ class Broker:
         book = Book(spec, self.market, self.tickets, self._watch, len(self._ranked))
         self.books[spec.account] = book
         self._ranked.append(book)
+        if funded:
+            book.pay(DealKind.BALANCE, spec.balance, "deposit", self.at)
+            if spec.credit:
+                book.pay(DealKind.CREDIT, spec.credit, "credit", self.at)
         return book
+
+    def pay(self, account: str, amount: Decimal, at: int, *, credit: bool = False, comment: str = "") -> Deal:
+        """Deposit or, negative, withdraw; as ``credit`` the broker's money.
+
+        :raises ValueError: no such account, or less than nothing would be left
+        """
+        book = self._book(account)
+        if (book.credit if credit else book.balance) + amount < 0 or not amount.is_finite():
+            raise ValueError(f"{amount}: the account has a balance of {book.balance} and a credit of {book.credit}")
+        kind = DealKind.CREDIT if credit else DealKind.BALANCE
+        return book.pay(kind, amount, comment or ("deposit" if amount >= 0 else "withdrawal"), at)
 
     def find(self, account: str) -> Book | None:
         """By name, else by number."""
@@ -91,9 +112,7 @@ class Broker:
 
         :raises ValueError: no such account (a terminal that never logged in)
         """
-        book = self.find(account)
-        if book is None:
-            raise ValueError(f"no account {account}: log in first")
+        book, self.at = self._book(account), at
         try:
             result = perform(book, request, self.dice, at)
             book.changed = True
@@ -105,8 +124,22 @@ class Broker:
             return result
         return replace(result, bid=tick.bid, ask=tick.ask)
 
+    def order_check(self, account: str, request: Request, at: int) -> CheckResult:
+        """What the rules would say to a request, and what the account would be after it.
+
+        :raises ValueError: no such account
+        """
+        return check(self._book(account), request, at)
+
+    def _book(self, account: str) -> Book:
+        book = self.find(account)
+        if book is None:
+            raise ValueError(f"no account {account}: log in first")
+        return book
+
     def tick(self, at: int) -> None:
         """Move every price by one step, then let the market act on orders and positions."""
+        self.at = at
         self.market.move(at)
         self._charge_swaps(at)
         self.act(at)
@@ -118,29 +151,35 @@ class Broker:
         """
         self._charge_swaps(at)
         if self.market.hear(symbol, bid, ask, at):
-            self.act(at)
+            self.act(at, symbol)
 
-    def act(self, at: int) -> None:
+    def act(self, at: int, symbol: str | None = None) -> None:
         """What the present prices set off: expiry, pending orders, stops and targets, stop-out.
 
         Account after account in the order of their opening, and by ticket; a closed symbol waits.
+
+        :param symbol: the only one that moved; None is all
         """
+        self.at = at
         self._expire(at)
-        for rank, ticket in self._reached(self._watch.orders, at):
+        for rank, ticket in self._reached(self._watch.orders, at, symbol):
             order = self._ranked[rank].orders.get(ticket)
             if order is not None:
                 fill_pending(self._ranked[rank], order, self.dice, at)
-        for rank, ticket in self._reached(self._watch.stops, at):
+        for rank, ticket in self._reached(self._watch.stops, at, symbol):
             position = self._ranked[rank].positions.get(ticket)
             if position is not None:
                 self._exit(self._ranked[rank], position, at)
         for book in self._ranked:
             if book.positions:
-                self._stop_out(book, at)
+                self._stop_out(book, at, symbol)
+            if book.balance < 0 and book.spec.zero_cut:
+                book.cut_to_zero(at)
 
-    def _reached(self, levels: Levels, at: int) -> list[tuple[int, int]]:
+    def _reached(self, levels: Levels, at: int, symbol: str | None) -> list[tuple[int, int]]:
         found: set[tuple[int, int]] = set()
-        for name, (bid, ask) in self.market.points.items():
+        points = self.market.points
+        for name, (bid, ask) in points.items() if symbol is None else ((symbol, points[symbol]),):
             for who in levels.reached(name, bid, ask):
                 if not self.market.is_open(name, at):
                     break
@@ -151,6 +190,9 @@ class Broker:
         for _, rank, ticket in self._watch.expired(at):
             book = self._ranked[rank]
             order = book.orders[ticket]
+            if order.state is OrderState.STARTED:
+                execute_queued(book, order, self.dice, at)
+                continue
             waits = order.type_time is OrderTime.SPECIFIED_DAY
             if not waits or self.market.is_open(book.symbol(order.symbol).name, at):
                 book.end(replace(order, state=OrderState.EXPIRED, time_done=at))
@@ -163,32 +205,24 @@ class Broker:
         elif position.tp and (price - position.tp) * sign >= 0:
             close_by_server(book, position, Reason.TP, f"[tp {position.tp}]", self.dice, at)
 
-    def _stop_out(self, book: Book, at: int) -> None:
+    def _stop_out(self, book: Book, at: int, moved: str | None) -> None:
         """Close the most losing position until the margin level is back, or nothing is left that trades now."""
-        so = float(book.spec.so_so) / 100
-        rough_equity, rough_margin, doubt = book.roughly()
-        if rough_equity - doubt > (rough_margin + doubt) * so:
+        if book.surely_above(float(book.spec.so_so), moved):
             return
-        while book.positions:
-            margin, equity = book.margin(), book.equity()
-            if margin <= 0 and equity >= 0:
-                return
-            if margin > 0 and equity * 100 / margin >= book.spec.so_so:
-                return
+        while book.short_of(book.spec.so_so):
             trading = [p for p in book.positions.values() if self.market.is_open(book.symbol(p.symbol).name, at)]
             if not trading:
                 return
             worst = min(trading, key=lambda p: (book.floating(p) + p.swap, p.ticket))
-            close_by_server(book, worst, Reason.SO, f"so {equity}/{margin}", self.dice, at)
+            comment = f"so {book.equity()}/{book.margin()}"
+            close_by_server(book, worst, Reason.SO, comment, self.dice, at)
 
     def force_stop_out(self, account: str, at: int) -> list[Deal]:
         """Close all that trades now as if the margin had gone, the most losing position first (test control).
 
         :raises ValueError: no such account
         """
-        book = self.find(account)
-        if book is None:
-            raise ValueError(f"no account {account}: log in first")
+        book = self._book(account)
         trading = [p for p in book.positions.values() if self.market.is_open(book.symbol(p.symbol).name, at)]
         worst_first = sorted(trading, key=lambda p: (book.floating(p) + p.swap, p.ticket))
         comment = f"so {book.equity()}/{book.margin()}"
@@ -201,13 +235,18 @@ class Broker:
             self._day += 1
             if ended not in _NO_NIGHT:
                 for book in self._ranked:
-                    _charge_swap(book, ended)
+                    _charge_swap(book, ended, at)
 
 
-def _charge_swap(book: Book, ended: Weekday) -> None:
+def _charge_swap(book: Book, ended: Weekday, at: int) -> None:
+    """A symbol whose swap is 0 or disabled costs nothing; one that re-opens does so once, three nights at a time."""
     for position in list(book.positions.values()):
         spec = book.symbol(position.symbol)
         nights = 3 if spec.swap_3days is ended else 1
-        points = spec.swap_long if position.side is Side.BUY else spec.swap_short
-        amount = book.money(points * spec.point * spec.contract_size * position.volume * nights, spec.profit)
-        book.hold(replace(position, swap=position.swap + amount))
+        if spec.swap_mode in (SwapMode.REOPEN_CURRENT, SwapMode.REOPEN_BID):
+            roll_over(book, position, nights, at)
+            continue
+        now = book.tick(position.symbol).exit(position.side)
+        a_night, currency = swap(spec, position.side, position.volume, position.price_open, now, book.spec.currency)
+        if amount := book.money(a_night * nights, currency):
+            book.hold(replace(position, swap=position.swap + amount, time_update=at))

@@ -95,7 +95,7 @@ class Executions:
 
     def __init__(self, pen: Pen, identity: Identity) -> None:
         self._pen = pen
-        self._netting = identity.margin_mode is MarginMode.NETTING
+        self._netting = identity.margin_mode is not MarginMode.HEDGING
         self._held: dict[str, _Held] = {}
         self._pursuits: dict[str, _Pursuit] = {}
         self._queries: dict[str, tuple[Query, Millis]] = {}

@@ -24,6 +24,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     :ivar reject: a market or pending order is refused by the dealer, 10006
     :ivar slippage: standard deviation of what market and stop orders pay or gain against the quote, in points
     :ivar delay: the server takes ``delay_s`` seconds over a trade request
+    :ivar queue: a market order is answered with 10008 and dealt ``queue_s`` seconds later, or refused then
+    :ivar drop: a trade request is lost with the connection before the server reads it
     :ivar lose_answer: a trade request is carried out, and the connection lost instead of its answer
     :ivar sides_only: on netting accounts a market order is judged by its side alone, whatever position it names: an exit that
         comes too late opens one
@@ -36,15 +38,18 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     slippage: float = 0.0
     delay: Chance = 1.0
     delay_s: float = 0.0
+    queue: Chance = 0.0
+    queue_s: float = 1.0
+    drop: Chance = 0.0
     lose_answer: Chance = 0.0
     sides_only: bool = False
     accounts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("requote", "price_off", "reject", "delay", "lose_answer"):
+        for name in ("requote", "price_off", "reject", "delay", "queue", "drop", "lose_answer"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"faults: {name} is a chance from 0 to 1, got {getattr(self, name)}")
-        for name in ("slippage", "delay_s"):
+        for name in ("slippage", "delay_s", "queue_s"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise ValueError(f"faults: {name} must not be negative or huge, got {getattr(self, name)}")
 
@@ -76,6 +81,17 @@ class Dice:
             return price
         points = round(self._dealing.gauss(0.0, self.faults.slippage))
         return max(spec.point, price + side.sign * points * spec.point)
+
+    def queued_ms(self, account: str) -> int:
+        """How long a market order waits after it was answered; 0 is not at all."""
+        f = self.faults
+        if not f.queue or not self._meant(account) or self._dealing.random() >= f.queue:
+            return 0
+        return max(1, round(f.queue_s * 1000))
+
+    def drops_request(self, account: str) -> bool:
+        chance = self.faults.drop
+        return bool(chance) and self._meant(account) and self._sending.random() < chance
 
     def delay_s(self, account: str) -> float:
         f = self.faults

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
+from kakehashi.terminal.core.words import Order, OrderState, Position, Side, Symbol
+
 
 class Edge(IntEnum):
     """How the market gets to a level."""
@@ -78,3 +80,21 @@ class Watch:
 
     def expired(self, at: int) -> list[Row]:
         return self.expiries[: bisect_right(self.expiries, (at, 2**62))]
+
+
+def stops_of(position: Position, spec: Symbol) -> list[tuple[Edge, int]]:
+    """Where a position closes by itself: levels of a buy are tested on the bid, of a sell on the ask."""
+    down, up = (Edge.BID_FALLS, Edge.BID_RISES) if position.side is Side.BUY else (Edge.ASK_FALLS, Edge.ASK_RISES)
+    lower, upper = (position.sl, position.tp) if position.side is Side.BUY else (position.tp, position.sl)
+    found = ((down, lower), (up, upper))
+    return [(edge, int(level.scaleb(spec.digits))) for edge, level in found if level]
+
+
+def trigger_of(order: Order, spec: Symbol) -> tuple[Edge, int]:
+    """Where a pending order wakes up: buys are tested on the ask, sells on the bid."""
+    down, up = (Edge.ASK_FALLS, Edge.ASK_RISES) if order.type.side is Side.BUY else (Edge.BID_FALLS, Edge.BID_RISES)
+    edge = down if order.type.waits_for_fall else up
+    # the rest of a market order, or of a stop order that has been triggered, goes at any price
+    if not order.type.is_pending or (order.state is OrderState.PARTIAL and order.type.is_stop):
+        return edge, AT_ONCE[edge]
+    return edge, int(order.price_open.scaleb(spec.digits))

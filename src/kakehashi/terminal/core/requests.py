@@ -1,28 +1,30 @@
-"""What each trade request does to a book, and what the server does there by itself."""
+"""What each trade request does to a book."""
 
 from collections.abc import Callable, Mapping
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from kakehashi.terminal.core import checks
 from kakehashi.terminal.core.book import Book, Fill, Refused
 from kakehashi.terminal.core.faults import Dice
+from kakehashi.terminal.core.fills import available, fill_now, new_order
+from kakehashi.terminal.core.kinds import Execution
 from kakehashi.terminal.core.words import (
     ZERO,
-    Deal,
+    CheckResult,
     Entry,
     Filling,
     Order,
     OrderState,
     OrderType,
     Position,
-    Reason,
     Request,
     Result,
     Retcode,
-    Symbol,
+    Side,
     TradeAction,
 )
 
@@ -31,161 +33,158 @@ def perform(book: Book, request: Request, dice: Dice, at: int) -> Result:
     """
     :raises Refused: nothing was changed
     """
+    checks.check_permission(book, request.reason)
     return _ACTIONS[request.action](book, request, dice, at)
 
 
-def close_by_server(book: Book, position: Position, reason: Reason, comment: str, dice: Dice, at: int) -> Deal:
-    """Close all of one position without a request; such deals carry no magic of ours. A target does not slip."""
+def check(book: Book, request: Request, at: int) -> CheckResult:
+    """What :func:`perform` would make of it, as far as rules tell: faults and thin markets come as they come."""
+    more = ZERO
+    try:
+        checks.check_permission(book, request.reason)
+        if request.action is TradeAction.DEAL:
+            _check_deal(book, request, at)
+            more = _more_margin(book, request, book.tick(request.symbol).entry(request.type.side))
+        elif request.action is TradeAction.PENDING:
+            order = _check_pending(book, request, at)
+            more = _more_margin(book, request, order.price_open)
+        else:
+            _CHECKS[request.action](book, request, at)
+    except Refused as refusal:
+        return CheckResult(retcode=int(refusal.retcode), comment=refusal.comment)
+    equity, margin = book.equity(), book.margin() + more
+    return CheckResult(
+        retcode=int(Retcode.NO_MONEY) if more > 0 and margin > equity else 0,
+        balance=book.balance,
+        equity=equity,
+        profit=equity - book.balance - book.credit,
+        margin=margin,
+        margin_free=equity - margin,
+        margin_level=(equity * 100 / margin).quantize(Decimal("0.01")) if margin > 0 else None,
+        comment="Done" if more <= 0 or margin <= equity else "not enough money",
+    )
+
+
+def _more_margin(book: Book, request: Request, price: Decimal) -> Decimal:
+    """A position that is named is closed: its margin comes free, whatever the account's mode."""
+    side, volume = request.type.side, request.volume
+    if request.position and book.hedging:
+        held = checks.position_of(book, request)
+        side, volume, price = held.side, -volume, held.price_open
+    return book.more_margin(request.symbol, side, volume, price)
+
+
+class _Deal(msgspec.Struct, frozen=True):
+    """A market order that nothing forbids; ``volume``: as much of it as the market has."""
+
+    position: Position | None
+    volume: Decimal
+    rests: bool
+
+
+def _deal(book: Book, request: Request, dice: Dice, at: int) -> Result:
+    if request.position and not book.hedging and dice.sides_only(book.spec.account):
+        request = replace(request, position=0)
+    checked = _check_deal(book, request, at)
+    _let_pass(book, dice, market_order=True)
+    if wait_ms := dice.queued_ms(book.spec.account):
+        return _queue(book, request, checked, at, wait_ms)
+    return _execute(book, request, checked, dice, at, ticket=0)
+
+
+def execute_queued(book: Book, order: Order, dice: Dice, at: int) -> None:
+    """A market order that was answered 10008 comes to be dealt; what is against it now makes it REJECTED."""
+    named = next((p for p in book.positions.values() if p.identifier == order.position_id), None)
+    if order.position_id and named is None:
+        book.end(replace(order, state=OrderState.REJECTED, time_done=at, expiration=None))
+        return
     request = Request(
         action=TradeAction.DEAL,
-        symbol=position.symbol,
-        type=OrderType(position.side.opposite.value),
-        volume=position.volume,
-        comment=comment,
-        reason=reason,
-    )
-    price = book.tick(position.symbol).exit(position.side)
-    if reason is not Reason.TP:
-        price = dice.slipped(book.spec.account, book.symbol(position.symbol), position.side.opposite, price)
-    return _fill(book, request, position.volume, price, position, at)
-
-
-def fill_pending(book: Book, order: Order, dice: Dice, at: int) -> None:
-    """A pending order whose price was reached: filled as far as the market has it (RETURN: the rest goes on resting).
-
-    A STOP LIMIT becomes its limit order. Without the margin, the order ends as rejected.
-    """
-    if order.type.is_stop_limit:
-        limit = OrderType(f"{order.type.side}_LIMIT")
-        book.rest(replace(order, type=limit, price_open=order.stoplimit, stoplimit=ZERO))
-        return
-    spec = book.symbol(order.symbol)
-    volume = available(book, spec, order.volume_current)
-    if not volume:
-        return
-    try:
-        book.require_margin(order.symbol, order.type.side, volume)
-    except Refused as refusal:
-        book.end(replace(order, state=OrderState.REJECTED, time_done=at, comment=refusal.comment))
-        return
-    price = book.tick(order.symbol).entry(order.type.side)
-    if order.type.is_stop:
-        price = dice.slipped(book.spec.account, spec, order.type.side, price)
-    fill = Fill(
-        order=order.ticket,
         symbol=order.symbol,
-        side=order.type.side,
-        volume=volume,
-        requested=order.volume_initial,
-        price=price,
-        at=at,
+        type=order.type,
+        volume=order.volume_initial,
+        price=order.price_open,
         sl=order.sl,
         tp=order.tp,
+        position=named.ticket if named else 0,
+        filling=order.filling,
         magic=order.magic,
         comment=order.comment,
         reason=order.reason,
     )
-    deal = book.take(fill, None)
-    left = order.volume_current - volume
-    if left:
-        book.rest(replace(order, state=OrderState.PARTIAL, volume_current=left, position_id=deal.position))
-        return
-    done = replace(order, state=OrderState.FILLED, volume_current=ZERO, time_done=at, position_id=deal.position)
-    book.end(done)
+    try:
+        _execute(book, request, _check_deal(book, request, at, queued=True), dice, at, ticket=order.ticket)
+    except Refused as refusal:
+        done = replace(order, state=OrderState.REJECTED, time_done=at, expiration=None, comment=refusal.comment)
+        book.end(done)
 
 
-def available(book: Book, spec: Symbol, volume: Decimal) -> Decimal:
-    """How many of these lots one tick fills: all, as many steps as there is liquidity for, or 0."""
-    most = book.market.liquidity.get(spec.name)
-    if most is None or most >= volume:
-        return volume
-    there = (most / spec.vol_step).to_integral_value(ROUND_DOWN) * spec.vol_step
-    return there if there >= spec.vol_min else ZERO
-
-
-def _fill(book: Book, request: Request, volume: Decimal, price: Decimal, position: Position | None, at: int) -> Deal:
-    """A market order that nothing stands against: its deal, and its entry in the order history."""
+def _queue(book: Book, request: Request, checked: _Deal, at: int, wait_ms: int) -> Result:
+    position = checked.position.identifier if checked.position else 0
     ticket = book.tickets.order()
-    fill = Fill(
-        order=ticket,
-        symbol=request.symbol,
-        side=request.type.side,
-        volume=volume,
-        requested=request.volume,
-        price=price,
-        at=at,
-        sl=request.sl,
-        tp=request.tp,
-        magic=request.magic,
-        comment=request.comment,
-        reason=request.reason,
-    )
-    deal = book.take(fill, position)
-    state = OrderState.FILLED if volume == request.volume else OrderState.PARTIAL
-    book.end(
-        new_order(ticket, request, state, at, price=deal.price, left=request.volume - volume, position=deal.position)
-    )
-    return deal
+    left = request.volume
+    order = new_order(ticket, request, OrderState.STARTED, at, price=request.price, left=left, position=position)
+    book.rest(replace(order, expiration=at + wait_ms))
+    return Result(retcode=Retcode.PLACED, order=ticket, volume=left, comment="placed")
 
 
-def new_order(
-    ticket: int,
-    request: Request,
-    state: OrderState,
-    at: int,
-    *,
-    price: Decimal = ZERO,
-    left: Decimal = ZERO,
-    position: int = 0,
-) -> Order:
-    """A request as an order in ``state``; one that neither rests nor is on its way is done."""
-    return Order(
-        ticket=ticket,
-        symbol=request.symbol,
-        type=request.type,
-        state=state,
-        volume_initial=request.volume,
-        volume_current=left,
-        price_open=price,
-        sl=request.sl,
-        tp=request.tp,
-        magic=request.magic,
-        comment=request.comment,
-        reason=request.reason,
-        time_setup=at,
-        time_done=0 if state in (OrderState.PLACED, OrderState.STARTED) else at,
-        position_id=position,
-    )
+def _execute(book: Book, request: Request, checked: _Deal, dice: Dice, at: int, *, ticket: int) -> Result:
+    spec, side = book.symbol(request.symbol), request.type.side
+    price = book.tick(request.symbol).entry(side)
+    if spec.execution in (Execution.MARKET, Execution.EXCHANGE):
+        price = dice.slipped(book.spec.account, spec, side, price)
+    volume, position = checked.volume, checked.position
+    deal = fill_now(book, request, volume, price, position, at, ticket=ticket, rests=checked.rests)
+    retcode = Retcode.DONE if volume == request.volume else Retcode.DONE_PARTIAL
+    return Result(retcode=retcode, deal=deal.ticket, order=deal.order, volume=volume, price=deal.price, comment="done")
 
 
-def _deal(book: Book, request: Request, dice: Dice, at: int) -> Result:
+def _check_deal(book: Book, request: Request, at: int, *, queued: bool = False) -> _Deal:
+    """
+    :param queued: it was taken before, with this order now being its own
+    :raises Refused: as the rules say, the first of them that it breaks
+    """
     spec, side, tick = book.symbol(request.symbol), request.type.side, book.tick(request.symbol)
     if request.type not in (OrderType.BUY, OrderType.SELL):
         raise Refused(Retcode.INVALID, f"DEAL takes BUY or SELL, got {request.type}")
     checks.check_open(book, request.symbol, at)
+    checks.check_kind(spec, request.type)
     checks.check_volume(spec, request.volume)
     checks.check_market_filling(spec, request.filling)
-    position = None
-    if request.position and (book.hedging or not dice.sides_only(book.spec.account)):
-        position = checks.position_of(book, request)
-        if position.side is side:
-            raise Refused(Retcode.INVALID, f"{side} does not close the {position.side} position {position.ticket}")
-        if request.volume > position.volume:
-            raise Refused(Retcode.INVALID_CLOSE_VOLUME, f"{request.volume} of {position.volume} lots")
-        checks.check_position_free(spec, position, tick)
+    if not queued:
+        checks.check_deal_price(spec, request, tick)
+    position = checks.position_of(book, request) if request.position else None
+    checks.check_direction(spec, side, closes=position is not None or _reduces(book, request))
+    if position is not None:
+        _check_closing(book, request, position, queued=queued)
     else:
         checks.check_stops(spec, side, request.sl, request.tp, tick.exit(side))
         checks.check_volume_limit(book, spec, request.symbol, side, request.volume)
+        checks.check_positions_limit(book, request.symbol)
     volume = available(book, spec, request.volume)
     if not volume or (volume < request.volume and request.filling is Filling.FOK):
         raise Refused(Retcode.REJECT, f"no liquidity for {request.volume} lots of {request.symbol}")
     if position is None:
-        book.require_margin(request.symbol, side, volume)
-    _let_pass(book, dice, market_order=True)
-    price = dice.slipped(book.spec.account, spec, side, tick.entry(side))
-    deal = _fill(book, request, volume, price, position, at)
-    retcode = Retcode.DONE if volume == request.volume else Retcode.DONE_PARTIAL
-    return Result(retcode=retcode, deal=deal.ticket, order=deal.order, volume=volume, price=deal.price, comment="done")
+        book.require_margin(request.symbol, side, volume, tick.entry(side))
+    return _Deal(position, volume, rests=position is None and request.filling is Filling.RETURN)
+
+
+def _check_closing(book: Book, request: Request, position: Position, *, queued: bool) -> None:
+    side = request.type.side
+    if position.side is side:
+        raise Refused(Retcode.INVALID, f"{side} does not close the {position.side} position {position.ticket}")
+    if request.volume > position.volume:
+        raise Refused(Retcode.INVALID_CLOSE_VOLUME, f"{request.volume} of {position.volume} lots")
+    if not queued:
+        checks.check_not_closing(book, position)
+    checks.check_fifo(book, position)
+    checks.check_position_free(book.symbol(request.symbol), position, book.tick(request.symbol))
+
+
+def _reduces(book: Book, request: Request) -> bool:
+    """On a netting account an order the other way closes, as far as there is something to close."""
+    held = None if book.hedging else book.on_symbol(request.symbol)
+    return held is not None and held.side is not request.type.side and request.volume <= held.volume
 
 
 def _let_pass(book: Book, dice: Dice, *, market_order: bool) -> None:
@@ -197,20 +196,7 @@ def _let_pass(book: Book, dice: Dice, *, market_order: bool) -> None:
 
 
 def _pending(book: Book, request: Request, dice: Dice, at: int) -> Result:
-    spec = book.symbol(request.symbol)
-    if not request.type.is_pending:
-        raise Refused(Retcode.INVALID, f"PENDING takes a limit or stop order, got {request.type}")
-    checks.check_open(book, request.symbol, at)
-    if request.filling not in (None, Filling.RETURN):
-        raise Refused(Retcode.INVALID_FILL, "unsupported filling mode: pending orders are RETURN")
-    checks.check_volume(spec, request.volume)
-    type_time, expiration = checks.expiration_of(request, at)
-    order = new_order(0, request, OrderState.PLACED, at, price=request.price, left=request.volume)
-    order = replace(order, stoplimit=request.stoplimit, type_time=type_time, expiration=expiration)
-    _check_pending(book, order)
-    checks.check_volume_limit(book, spec, request.symbol, request.type.side, request.volume)
-    if len(book.orders) >= book.spec.limit_orders:
-        raise Refused(Retcode.LIMIT_ORDERS, f"at most {book.spec.limit_orders} pending orders")
+    order = _check_pending(book, request, at)
     _let_pass(book, dice, market_order=False)
     order = replace(order, ticket=book.tickets.order())
     book.rest(order)
@@ -220,7 +206,27 @@ def _pending(book: Book, request: Request, dice: Dice, at: int) -> Result:
     )
 
 
-def _check_pending(book: Book, order: Order) -> None:
+def _check_pending(book: Book, request: Request, at: int) -> Order:
+    """The order as it would rest, without a ticket. Its price is looked at before its filling mode."""
+    spec, side = book.symbol(request.symbol), request.type.side
+    if not request.type.is_pending:
+        raise Refused(Retcode.INVALID, f"PENDING takes a limit or stop order, got {request.type}")
+    checks.check_open(book, request.symbol, at)
+    checks.check_kind(spec, request.type)
+    checks.check_direction(spec, side, closes=False)
+    checks.check_volume(spec, request.volume)
+    order = new_order(0, request, OrderState.PLACED, at, price=request.price, left=request.volume)
+    order = replace(order, stoplimit=request.stoplimit)
+    _check_prices(book, order)
+    checks.check_pending_filling(spec, request.type, request.filling)
+    type_time, expiration = checks.expiration_of(spec, request, at)
+    checks.check_volume_limit(book, spec, request.symbol, side, request.volume)
+    if len(book.orders) >= book.spec.limit_orders:
+        raise Refused(Retcode.LIMIT_ORDERS, f"at most {book.spec.limit_orders} pending orders")
+    return replace(order, type_time=type_time, expiration=expiration)
+
+
+def _check_prices(book: Book, order: Order) -> None:
     """The order's prices against the market, its stops against the price that it will open at."""
     spec, tick = book.symbol(order.symbol), book.tick(order.symbol)
     checks.check_pending_price(spec, order, tick)
@@ -229,6 +235,12 @@ def _check_pending(book: Book, order: Order) -> None:
 
 
 def _sltp(book: Book, request: Request, dice: Dice, at: int) -> Result:
+    position = _check_sltp(book, request, at)
+    book.hold(replace(position, sl=request.sl, tp=request.tp, time_update=at))
+    return Result(retcode=Retcode.DONE, volume=position.volume, comment="done")
+
+
+def _check_sltp(book: Book, request: Request, at: int) -> Position:
     position = checks.position_of(book, request)
     spec, tick = book.symbol(position.symbol), book.tick(position.symbol)
     checks.check_open(book, position.symbol, at)
@@ -238,15 +250,22 @@ def _sltp(book: Book, request: Request, dice: Dice, at: int) -> Result:
     sl = request.sl if request.sl != position.sl else ZERO
     tp = request.tp if request.tp != position.tp else ZERO
     checks.check_stops(spec, position.side, sl, tp, tick.exit(position.side))
-    book.hold(replace(position, sl=request.sl, tp=request.tp))
-    return Result(retcode=Retcode.DONE, volume=position.volume, comment="done")
+    return position
 
 
 def _modify(book: Book, request: Request, dice: Dice, at: int) -> Result:
+    after = _check_modify(book, request, at)
+    book.rest(after)
+    return Result(retcode=Retcode.DONE, order=after.ticket, price=after.price_open, comment="done")
+
+
+def _check_modify(book: Book, request: Request, at: int) -> Order:
+    """The order as it would be afterwards."""
     order = checks.order_of(book, request)
+    spec = book.symbol(order.symbol)
     checks.check_open(book, order.symbol, at)
     same_end = request.type_time is None and request.expiration == order.expiration
-    type_time, expiration = (order.type_time, order.expiration) if same_end else checks.expiration_of(request, at)
+    type_time, expiration = (order.type_time, order.expiration) if same_end else checks.expiration_of(spec, request, at)
     after = replace(
         order,
         price_open=request.price or order.price_open,
@@ -258,27 +277,27 @@ def _modify(book: Book, request: Request, dice: Dice, at: int) -> Result:
     )
     if after == order:
         raise Refused(Retcode.NO_CHANGES, "no changes")
-    checks.check_order_free(book.symbol(order.symbol), order, book.tick(order.symbol))
-    _check_pending(book, after)
-    book.rest(after)
-    return Result(retcode=Retcode.DONE, order=order.ticket, price=after.price_open, comment="done")
+    checks.check_order_free(spec, order, book.tick(order.symbol))
+    _check_prices(book, after)
+    return after
 
 
 def _remove(book: Book, request: Request, dice: Dice, at: int) -> Result:
-    order = checks.order_of(book, request)
-    checks.check_open(book, order.symbol, at)
-    checks.check_order_free(book.symbol(order.symbol), order, book.tick(order.symbol))
+    order = _check_remove(book, request, at)
     book.end(replace(order, state=OrderState.CANCELED, time_done=at))
     return Result(retcode=Retcode.DONE, order=order.ticket, volume=order.volume_current, comment="done")
 
 
+def _check_remove(book: Book, request: Request, at: int) -> Order:
+    order = checks.order_of(book, request)
+    checks.check_open(book, order.symbol, at)
+    checks.check_order_free(book.symbol(order.symbol), order, book.tick(order.symbol))
+    return order
+
+
 def _close_by(book: Book, request: Request, dice: Dice, at: int) -> Result:
     """Pair two opposite positions: two OUT_BY deals at each other's opening price, no spread paid."""
-    position = checks.position_of(book, request)
-    other = checks.position_of(book, replace(request, position=request.position_by))
-    if not book.hedging or position.symbol != other.symbol or position.side is other.side:
-        raise Refused(Retcode.INVALID, "CLOSE_BY takes two opposite positions of one symbol on a hedging account")
-    checks.check_open(book, position.symbol, at)
+    position, other = _check_close_by(book, request, at)
     volume = min(position.volume, other.volume)
     ticket = book.tickets.order()
     first = Fill(
@@ -297,9 +316,33 @@ def _close_by(book: Book, request: Request, dice: Dice, at: int) -> Result:
     # both legs are booked at one price: the profit of the pair is in the first
     book.reduce(replace(first, side=other.side.opposite), other, Entry.OUT_BY)
     entry = replace(request, symbol=position.symbol, type=OrderType.CLOSE_BY, volume=volume)
-    book.end(new_order(ticket, entry, OrderState.FILLED, at, price=deal.price, left=ZERO, position=deal.position))
+    order = new_order(ticket, entry, OrderState.FILLED, at, price=deal.price, left=ZERO, position=deal.position)
+    book.end(replace(order, position_by_id=other.identifier))
     return Result(retcode=Retcode.DONE, deal=deal.ticket, order=ticket, volume=volume, price=deal.price, comment="done")
 
+
+def _check_close_by(book: Book, request: Request, at: int) -> tuple[Position, Position]:
+    position = checks.position_of(book, request)
+    other = checks.position_of(book, replace(request, position=request.position_by))
+    if not book.hedging or position.symbol != other.symbol or position.side is other.side:
+        raise Refused(Retcode.INVALID, "CLOSE_BY takes two opposite positions of one symbol on a hedging account")
+    spec = book.symbol(position.symbol)
+    checks.check_open(book, position.symbol, at)
+    checks.check_kind(spec, OrderType.CLOSE_BY)
+    checks.check_direction(spec, Side.BUY, closes=True)
+    for leg in (position, other):
+        checks.check_not_closing(book, leg)
+        checks.check_position_free(spec, leg, book.tick(position.symbol))
+    checks.check_fifo(book, min(position, other, key=lambda p: p.ticket))
+    return position, other
+
+
+_CHECKS: Final[Mapping[TradeAction, Callable[[Book, Request, int], object]]] = {
+    TradeAction.SLTP: _check_sltp,
+    TradeAction.MODIFY: _check_modify,
+    TradeAction.REMOVE: _check_remove,
+    TradeAction.CLOSE_BY: _check_close_by,
+}
 
 _ACTIONS: Final[Mapping[TradeAction, Callable[[Book, Request, Dice, int], Result]]] = {
     TradeAction.DEAL: _deal,
