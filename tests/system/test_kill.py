@@ -25,7 +25,7 @@ from witnesses import Sender, verdict
 from world import World
 
 from kakehashi.domain.values import Account
-from kakehashi.engine.engine import EngineSettings
+from kakehashi.engine.state import EngineSettings
 from kakehashi.services.ids import SystemClock
 from kakehashi.services.mirrors import standings
 from kakehashi.store.open import open_store

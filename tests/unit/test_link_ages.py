@@ -7,8 +7,9 @@ from kakehashi.domain.frames import Hello
 from kakehashi.domain.linkwords import LinkSettings, LinkState
 from kakehashi.domain.orders import Op, Order
 from kakehashi.domain.values import Account, Side
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
+from kakehashi.engine.state import EngineSettings
 from kakehashi.services.ids import Eras
 
 AT = 1_790_000_000_000

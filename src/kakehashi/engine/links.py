@@ -21,8 +21,9 @@ from kakehashi.domain.messages import AccountReport, DeliveriesLeased, Event, Or
 from kakehashi.domain.orders import IN_FLIGHT, Happening, Order, State
 from kakehashi.domain.values import ZERO, Millis, Money, Quote
 from kakehashi.domain.views import BrokerPosition
-from kakehashi.engine.engine import SEQ_BITS, Engine
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.mirror import Mirror
+from kakehashi.engine.state import SEQ_BITS
 
 WITHDRAWN = "WITHDRAWN"
 """The code of a command that the order book has ended already: nobody needs to hear of it again."""

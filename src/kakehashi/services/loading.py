@@ -11,9 +11,10 @@ from kakehashi.domain.messages import ConfigChanged
 from kakehashi.domain.orders import TERMINAL, Order, State
 from kakehashi.domain.values import Instrument, Millis
 from kakehashi.domain.views import BrokerPosition, RouteMemory
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
 from kakehashi.engine.mirror import Mirror
+from kakehashi.engine.state import EngineSettings
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.scribe import Counters, Scribe, StoredSignal
 from kakehashi.services.watch import Watch, WatchSettings, look_at, standing

@@ -21,9 +21,10 @@ from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.domain.messages import ConfigChanged, Event, Renumbered, SignalReceived, TimePassed
 from kakehashi.domain.signals import DIFFERS, differences
 from kakehashi.domain.views import Signal
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
 from kakehashi.engine.outcome import Outcome
+from kakehashi.engine.state import EngineSettings
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.changes import Changes
 from kakehashi.services.gateway import Gateway, LinkInput

@@ -83,7 +83,9 @@ class _Deal(msgspec.Struct, frozen=True):
 
 
 def _deal(book: Book, request: Request, dice: Dice, at: int) -> Result:
-    checked = _check_deal(book, request, at, sides_only=dice.sides_only(book.spec.account))
+    if request.position and not book.hedging and dice.sides_only(book.spec.account):
+        request = replace(request, position=0)
+    checked = _check_deal(book, request, at)
     _let_pass(book, dice, market_order=True)
     if wait_ms := dice.queued_ms(book.spec.account):
         return _queue(book, request, checked, at, wait_ms)
@@ -111,8 +113,7 @@ def execute_queued(book: Book, order: Order, dice: Dice, at: int) -> None:
         reason=order.reason,
     )
     try:
-        checked = _check_deal(book, request, at, queued=True, sides_only=dice.sides_only(book.spec.account))
-        _execute(book, request, checked, dice, at, ticket=order.ticket)
+        _execute(book, request, _check_deal(book, request, at, queued=True), dice, at, ticket=order.ticket)
     except Refused as refusal:
         done = replace(order, state=OrderState.REJECTED, time_done=at, expiration=None, comment=refusal.comment)
         book.end(done)
@@ -138,10 +139,9 @@ def _execute(book: Book, request: Request, checked: _Deal, dice: Dice, at: int, 
     return Result(retcode=retcode, deal=deal.ticket, order=deal.order, volume=volume, price=deal.price, comment="done")
 
 
-def _check_deal(book: Book, request: Request, at: int, *, queued: bool = False, sides_only: bool = False) -> _Deal:
+def _check_deal(book: Book, request: Request, at: int, *, queued: bool = False) -> _Deal:
     """
     :param queued: it was taken before, with this order now being its own
-    :param sides_only: a netting account does not look at the position that is named
     :raises Refused: as the rules say, the first of them that it breaks
     """
     spec, side, tick = book.symbol(request.symbol), request.type.side, book.tick(request.symbol)
@@ -153,8 +153,7 @@ def _check_deal(book: Book, request: Request, at: int, *, queued: bool = False, 
     checks.check_market_filling(spec, request.filling)
     if not queued:
         checks.check_deal_price(spec, request, tick)
-    named = request.position and (book.hedging or not sides_only)
-    position = checks.position_of(book, request) if named else None
+    position = checks.position_of(book, request) if request.position else None
     checks.check_direction(spec, side, closes=position is not None or _reduces(book, request))
     if position is not None:
         _check_closing(book, request, position, queued=queued)
