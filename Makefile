@@ -9,7 +9,7 @@ endif
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-link sim soak ea env-example lock clean
+.PHONY: help install demo test lint format bench bench-link sim soak ea ea-coverage ea-sanitized env-example lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=mql5/runner $(BIN)/mypy mql5/runner/*.py
 	$(BIN)/lint-imports --no-logo
 
 format: $(STAMP) ## let ruff fix what it can
@@ -48,7 +49,7 @@ bench: $(STAMP) ## measure alerts/s, latencies and the EA link on this machine
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.link
 
-bench-link: $(STAMP) ## the EA link alone; ONLY="latency idle busy" chooses
+bench-link: $(STAMP) ## the EA link alone; ONLY="latency idle busy native" chooses
 	$(BIN)/python -m benchmarks.link $(ONLY)
 
 SEEDS ?= 200
@@ -57,14 +58,23 @@ sim: $(STAMP) ## the deterministic simulation: SEEDS worlds from FIRST on, one J
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 soak: $(STAMP) ## the long tests: hundreds of kill -9 under load
-	$(BIN)/pytest -m soak --timeout 0
+	$(BIN)/pytest -m soak --timeout 0 --capture=sys
 
-# Needs g++ and Python only. SAN=1: with the sanitizers; COV=1: counts the lines that run; EA=file.mq5: another program.
+# Needs g++ and Python only. SAN=1: with the sanitizers; COV=1: counts the lines that run; EA=file.mq5 or .mq4: another program.
 EA ?= mql5/Experts/Kakehashi/KakehashiEA.mq5
 EA_PROGRAM ?= mql5/build/$(if $(filter default undefined file,$(origin EA)),kakehashi-ea,$(basename $(notdir $(EA))))$(if $(SAN),-san)$(if $(COV),-cov)
 ea: ## compile the Expert Advisor for Linux: mql5/build/kakehashi-ea (SAN=1, COV=1, EA=file.mq5)
 	@$(PYTHON) mql5/runner/build.py $(EA) -o $(EA_PROGRAM) $(if $(SAN),--san) $(if $(COV),--cov)
 	@echo $(EA_PROGRAM)
+
+COUNTED := mql5/build/counted
+ea-coverage: $(STAMP) ## which lines of the EA its tests run, in MQL5 line numbers; at least 90 % of the .mqh files
+	@rm -rf $(COUNTED)
+	KK_NATIVE_COV=$(COUNTED) $(BIN)/pytest -q --timeout 600 tests/native/test_language.py tests/native/test_native_ea.py
+	@$(BIN)/python mql5/runner/coverage.py $(COUNTED)/KakehashiEA $(COUNTED)/Test* --under mql5/Include/ --least 90 --missing
+
+ea-sanitized: $(STAMP) ## every test of the compiled EA under the address and undefined-behaviour sanitizers
+	KK_NATIVE_SAN=1 $(BIN)/pytest -q --timeout 600 tests/native
 
 env-example: $(STAMP) ## write .env.example from the settings
 	$(BIN)/kakehashi config env-example > .env.example

@@ -93,7 +93,7 @@ def environment(db: Path) -> dict[str, str]:
     }
 
 
-def prepare(folder: Path) -> Ready:
+def prepare(folder: Path, *, margin_mode: str = "hedging") -> Ready:
     """By the command line, as a user would."""
     db = folder / "ready.db"
 
@@ -105,7 +105,7 @@ def prepare(folder: Path) -> Ready:
         found: dict[str, str] = json.loads(done.stdout)["data"]
         return found
 
-    cli("accounts", "add", "bench", "--number", "1001")
+    cli("accounts", "add", "bench", "--number", "1001", "--margin-mode", margin_mode)
     cli("routes", "add", "trend", "--account", "bench", "--lots", "0.10", "--no-rails")
     webhook = cli("token", "create", "--scope", "webhook", "--route", "trend")["token"]
     ea = cli("token", "create", "--scope", "ea", "--account", "bench")["token"]

@@ -1,6 +1,7 @@
-"""The EA link of a real hub process, beside its floors: ``python -m benchmarks.link [latency] [idle] [busy]``.
+"""The EA link of a real hub process, beside its floors: ``python -m benchmarks.link [latency] [idle] [busy] [native]``.
 
 ``latency``: one EA at 100 alerts/s. ``idle``: as many EAs as fit, with heartbeats alone. ``busy``: 100 EAs at 500 commands/s.
+``native``: the first and the last with the EA in MQL5, compiled, on a real simulated broker (:mod:`benchmarks.native`).
 """
 
 import argparse
@@ -20,12 +21,14 @@ from typing import Any
 import msgspec
 
 from benchmarks.ea import EaAccount, EaLoad, EaMeasured
-from benchmarks.hub import Ready, free_port, prepare, process, rows_of, running
-from kakehashi.domain.values import Account
+from benchmarks.hub import Hub, Ready, free_port, prepare, process, rows_of, running
+from benchmarks.native import NativeMeasured, measure
+from kakehashi.domain.values import Account, MarginMode
 from kakehashi.ports import AuditRow
 from kakehashi.services import desk
 from kakehashi.services.access import create_token
 from kakehashi.store.sqlite import SqliteStore
+from kakehashi.terminal.native import build
 
 IDLE = 10_000
 SPARE_FILES = 256
@@ -45,7 +48,9 @@ def run_eas(load: EaLoad) -> EaMeasured:
     return measured
 
 
-async def populate(ready: Ready, count: int, *, routes: bool) -> list[EaAccount]:
+async def populate(
+    ready: Ready, count: int, *, routes: bool, margin_mode: MarginMode = MarginMode.HEDGING
+) -> list[EaAccount]:
     """So many accounts with their tokens and, where wanted, a route each, beside what the command line made ready."""
     store = SqliteStore(str(ready.db))
     await store.open()
@@ -53,7 +58,8 @@ async def populate(ready: Ready, count: int, *, routes: bool) -> list[EaAccount]
 
     async def one(n: int) -> EaAccount:
         name, number = f"bench-{n}", str(500_000 + n)
-        await desk.put(store, "account", name, Account(name=name, number=number), by="bench", at=now, after=0)
+        account = Account(name=name, number=number, margin_mode=margin_mode)
+        await desk.put(store, "account", name, account, by="bench", at=now, after=0)
         tokens = [create_token("ea", at=now, account=name)]
         if routes:
             own = msgspec.structs.replace(model, name=name, strategy=name, accounts=(name,))
@@ -71,32 +77,33 @@ async def populate(ready: Ready, count: int, *, routes: bool) -> list[EaAccount]
     return made
 
 
+def floors(folder: Path, hub: Hub, ea: EaAccount, n: int, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+    """At 100/s: round trips on the bare server, and single commits of what an alert leaves behind."""
+    port = free_port()
+    argv = (sys.executable, "-m", "benchmarks.floors", "echo", str(port))
+    with process(*argv, port=port, log=folder / "echo.log"):
+        echo = run_eas(EaLoad(port=port, accounts=[ea], seconds=seconds, rate=100, echo=True)).echo_ms
+    rows = folder / "rows.json"
+    rows.write_bytes(msgspec.json.encode(rows_of(hub.db)))
+    paced = (sys.executable, "-m", "benchmarks.floors", "paced")
+    argv = (*paced, str(folder / f"paced-{n}.db"), str(seconds), str(rows))
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=90)
+    return echo, json.loads(done.stdout)
+
+
 def latency(folder: Path, *, quick: bool, rounds: int) -> dict[str, Any]:
     """One EA, and in turns with it the two floors."""
     seconds = 3.0 if quick else 10.0
     ready = prepare(folder)
     ea = EaAccount(number="1001", ea=ready.ea, webhook=ready.webhook)
     runs: Runs = []
-    echoes, writes = [], []
+    echoes, writes = list[dict[str, float]](), list[dict[str, float]]()
     for n in range(rounds):
         with running(ready, folder / f"hub-{n}") as hub:
             runs.append(run_eas(EaLoad(port=hub.port, accounts=[ea], seconds=seconds, rate=100, pid=hub.pid)))
-        port = free_port()
-        argv = (sys.executable, "-m", "benchmarks.floors", "echo", str(port))
-        with process(*argv, port=port, log=folder / "echo.log"):
-            echoes.append(run_eas(EaLoad(port=port, accounts=[ea], seconds=seconds, rate=100, echo=True)).echo_ms)
-        rows = folder / "rows.json"
-        rows.write_bytes(msgspec.json.encode(rows_of(hub.db)))
-        argv = (
-            sys.executable,
-            "-m",
-            "benchmarks.floors",
-            "paced",
-            str(folder / f"paced-{n}.db"),
-            str(seconds),
-            str(rows),
-        )
-        writes.append(json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=90).stdout))
+        echo, write = floors(folder, hub, ea, n, seconds)
+        echoes.append(echo)
+        writes.append(write)
     return {
         "command_ms": [m.command_ms for m in runs], "recorded_ms": [m.recorded_ms for m in runs],
         "fill_ms": [m.fill_ms for m in runs], "answer_ms": [m.answer_ms for m in runs], "cpu": [m.cpu for m in runs],
@@ -144,7 +151,30 @@ def busy(folder: Path, *, quick: bool, rounds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-PARTS: dict[str, Callable[..., dict[str, Any]]] = {"latency": latency, "idle": idle, "busy": busy}
+def native(folder: Path, *, quick: bool, rounds: int) -> dict[str, Any]:
+    """The compiled EA: one at 100 alerts/s, in turns with the floors; then 100 at 500 in all."""
+    seconds = 3.0 if quick else 10.0
+    program = build(limit_s=300)
+    ready = prepare(folder, margin_mode="netting")
+    one = [EaAccount(number="1001", ea=ready.ea, webhook=ready.webhook)]
+    single, crowd = list[NativeMeasured](), list[NativeMeasured]()
+    echoes, writes = list[dict[str, float]](), list[dict[str, float]]()
+    for n in range(rounds):
+        with running(ready, folder / f"hub-{n}") as hub:
+            single.append(measure(program, hub, one, folder / f"one-{n}", rate=100, seconds=seconds))
+        echo, write = floors(folder, hub, one[0], n, seconds)
+        echoes.append(echo)
+        writes.append(write)
+    accounts = asyncio.run(populate(ready, 100, routes=True, margin_mode=MarginMode.NETTING))
+    for n in range(rounds):
+        with running(ready, folder / f"hub-crowd-{n}") as hub:
+            crowd.append(measure(program, hub, accounts, folder / f"crowd-{n}", rate=500, seconds=seconds))
+    return {
+        "one": msgspec.to_builtins(single), "crowd": msgspec.to_builtins(crowd), "echo_ms": echoes, "write_ms": writes,
+    }  # fmt: skip
+
+
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {"latency": latency, "idle": idle, "busy": busy, "native": native}
 
 
 def spread(figures: Sequence[float], unit: str = "") -> str:
@@ -181,7 +211,28 @@ def table(found: dict[str, dict[str, Any]]) -> str:
             ("link: the same, POST to fill recorded", times(one["recorded_ms"]), ""),
             ("link: the same, CPU", f"{spread([100 * c for c in one['cpu']])} % of a core", ""),
         ]
+    if one := found.get("native"):
+        lines += native_lines(one)
     return "\n".join(f"{a:<40} {b:<46} {c}".rstrip() for a, b, c in lines)
+
+
+def native_lines(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    one, crowd = found["one"], found["crowd"]
+    lines = [
+        ("native EA: POST to CMD read at 100/s", times([m["command_ms"] for m in one]), "wanted p50 < 1.5, p99 < 6"),
+        ("native EA: POST to fill told", times([m["told_ms"] for m in one]), ""),
+        ("native EA: POST to fill recorded", times([m["recorded_ms"] for m in one]), "wanted p50 < 3"),
+        ("native EA: fill told to fill recorded", times([m["fill_ms"] for m in one]), ""),
+        ("floor: bare WebSocket round trip", times(found["echo_ms"]), ""),
+        ("floor: one group-committed write", times(found["write_ms"]), ""),
+        ("100 native EAs, 500/s, POST to CMD read", times([m["command_ms"] for m in crowd]), ""),
+        ("the same, POST to fill recorded", times([m["recorded_ms"] for m in crowd]), ""),
+    ]
+    for name, whose in (("hub", "the hub"), ("broker", "the simulated broker"), ("eas", "the 100 EAs together")):
+        each = " each" if name == "eas" else ""
+        share = f"{spread([100 * m['cpu'][name] for m in crowd])} % of a core"
+        lines.append((f"the same, {whose}", f"{share}, {spread([m['mb'][name] for m in crowd])} MB{each}", ""))
+    return lines
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
@@ -18,10 +19,11 @@ TOKEN = "kk_ea_test_secret"
 
 
 class WebSocketDoor:
-    """``ws://127.0.0.1:port/ea/v1``. :ivar open: the connections there are"""
+    """``ws://127.0.0.1:port/ea/v1``. :ivar open: the connections there are; ``tls``: behind this, and as localhost"""
 
     def __init__(self, peer: Peer) -> None:
         self._peer, self._count = peer, 0
+        self.tls: ssl.SSLContext | None = None
         self.open: dict[str, ServerConnection] = {}
 
     @contextlib.asynccontextmanager
@@ -29,9 +31,11 @@ class WebSocketDoor:
         server = await serve(
             self._serve, "127.0.0.1", 0,
             subprotocols=["klink.1"], compression=None, ping_interval=None, max_size=65_536, process_request=self._check,
+            ssl=self.tls,
         )  # fmt: skip
         try:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            port = server.sockets[0].getsockname()[1]
+            yield f"wss://localhost:{port}" if self.tls else f"http://127.0.0.1:{port}"
         finally:
             server.close()
             await server.wait_closed()
@@ -92,12 +96,15 @@ class PollDoor:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
                 headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
+                if "upgrade" in headers:
+                    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                    break
                 body = await reader.readexactly(int(headers["content-length"]))
                 status, answer = await self._answer(head[0].split()[1], headers, body)
                 top = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
                 writer.write(top.encode() + answer)
                 await writer.drain()
-        writer.close()
+        writer.close()  # what is written still goes
 
     async def _answer(self, target: str, headers: dict[str, str], body: bytes) -> tuple[str, bytes]:
         url = urlsplit(target)

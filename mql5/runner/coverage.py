@@ -1,7 +1,7 @@
-"""Which lines of the MQL5 files ran: ``python mql5/runner/coverage.py mql5/build/kakehashi-ea-cov``.
+"""Which lines of the MQL5 files ran: ``python mql5/runner/coverage.py mql5/build/kakehashi-ea-cov [MORE ...]``.
 
-The program was built with ``--cov`` and has run, as often as it takes; every run that ended by itself counts. One that was
-killed by SIGKILL does not.
+The programs were built with ``--cov`` and have run, as often as it takes; every run that ended by itself counts. One that
+was killed by SIGKILL does not. A line that several programs include has run when it ran in one of them.
 """
 
 import argparse
@@ -10,13 +10,18 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def executed(program: Path) -> dict[str, dict[int, int]]:
-    """How often each line ran, by file and line number.
+Lines = dict[str, dict[int, int]]
+"""How often each line ran, by file and line number."""
+
+
+def executed(program: Path) -> Lines:
+    """What one program's runs came to.
 
     :raises FileNotFoundError: no counts yet, or no gcov
     """
@@ -25,7 +30,7 @@ def executed(program: Path) -> dict[str, dict[int, int]]:
     if gcov is None or not counts.is_file():
         raise FileNotFoundError("gcov (it comes with g++)" if gcov is None else f"{counts}: run the program first")
     said = subprocess.run([gcov, "--json-format", "--stdout", str(counts)], cwd=ROOT, capture_output=True, check=True)
-    found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    found: Lines = defaultdict(lambda: defaultdict(int))
     for row in said.stdout.splitlines():
         for file in json.loads(row)["files"]:
             if file["file"].endswith((".mqh", ".mq5")):
@@ -34,19 +39,32 @@ def executed(program: Path) -> dict[str, dict[int, int]]:
     return found
 
 
+def together(counts: Iterable[Lines]) -> Lines:
+    """Several programs' counts as one."""
+    sums: Lines = defaultdict(lambda: defaultdict(int))
+    for files in counts:
+        for name, lines in files.items():
+            for number, count in lines.items():
+                sums[name][number] += count
+    return sums
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("program", type=Path)
+    parser.add_argument("programs", type=Path, nargs="+", metavar="program")
+    parser.add_argument("--under", default="mql5/", help="only files in this folder (all)")
     parser.add_argument("--least", type=float, default=0.0, help="per cent of all lines that must have run")
     parser.add_argument("--missing", action="store_true", help="name the lines that did not run")
     chosen = parser.parse_args()
     try:
-        files = executed(chosen.program.resolve())
+        files = together(executed(program.resolve()) for program in chosen.programs)
     except FileNotFoundError as e:
         print(f"there is no {e}", file=sys.stderr)
         return 1
     ran = total = 0
     for name, lines in sorted(files.items()):
+        if not name.startswith(chosen.under):
+            continue
         hit = sum(count > 0 for count in lines.values())
         ran, total = ran + hit, total + len(lines)
         missing = [str(n) for n, count in sorted(lines.items()) if not count] if chosen.missing else []

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lexer import Token
 
@@ -21,6 +22,24 @@ BUILTIN = frozenset("bool char uchar short ushort int uint long ulong float doub
 NOT_A_TYPE = frozenset(
     "return delete else case new do goto const static input sinput extern virtual public private protected".split()
 )
+_NOT_IN_MQL4 = (
+    "PositionGet",
+    "PositionSelect",
+    "PositionsTotal",
+    "OrderGet",
+    "HistorySelect",
+    "HistoryDeal",
+    "HistoryOrder",
+    "Socket",
+    "MqlTrade",
+    "OrderSendAsync",
+    "OrderCheck",
+    "OrderCalc",
+    "GetTickCount64",
+    "SymbolExist",
+    "OnTrade",
+)
+"""What names of MQL5 begin with that MQL4 does not know, of those the shim has."""
 _HEADS = ("class", "struct", "union", "enum")
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 
@@ -233,3 +252,13 @@ def _parameters(all_: Sequence[Token], pairs: dict[int, int], names: Names) -> N
             )
         if end.text == "[" and all_[k + 3].text == "]":
             raise name.wrong(f"{kind.text} {name.text}[]: arrays are passed by reference, {kind.text} &{name.text}[]")
+
+
+def check_mql4(all_: Sequence[Token]) -> None:
+    """What MetaEditor refuses in a .mq4 file, although MQL5 has it.
+
+    :raises SourceError: with file and line
+    """
+    for t, following in pairwise(all_):
+        if t.kind == "name" and t.text.startswith(_NOT_IN_MQL4) and (following.text == "(" or t.text.startswith("Mql")):
+            raise t.wrong(f"{t.text} is MQL5: MQL4 does not know it")

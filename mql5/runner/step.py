@@ -1,4 +1,4 @@
-"""The source step: one .mq5 file and what it includes become one C++ file."""
+"""The source step: one .mq5 or .mq4 file and what it includes become one C++ file."""
 
 import re
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lexer import SourceError
 from rewrite import EVENTS, Rewriter
-from rules import Names, brackets, check, collect
-from tree import Tree, read_tree
+from rules import Names, brackets, check, check_mql4, collect
+from tree import MQL4, Tree, read_tree
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,14 @@ def translate(main: Path, include: Path, root: Path) -> Unit:
     pairs = brackets(tree.tokens)
     names = collect(tree.tokens, pairs)
     check(tree.tokens, pairs, names)
+    if tree.files[0].suffix == MQL4:
+        check_mql4(tree.tokens)
     rewriter = Rewriter(tree.tokens, pairs, names)
     body = rewriter.run()
     if not {"OnInit", "OnStart", "OnTick", "OnTimer"} & set(rewriter.events):
         raise SourceError(f"{main}:1: error: none of OnInit, OnTick, OnTimer, OnStart is there: nothing would ever run")
-    cpp = (
-        f'#include "mql.h"\nnamespace mql::program {{ using namespace mql;\n{body}\n}}\n{_tail(tree, rewriter, names)}'
-    )
+    language = "mql4.h" if tree.files[0].suffix == MQL4 else "mql.h"
+    cpp = f'#include "{language}"\nnamespace mql::program {{ using namespace mql;\n{body}\n}}\n{_tail(tree, rewriter, names)}'
     return Unit(cpp=cpp, files=tuple(tree.files), inputs=tuple(rewriter.inputs))
 
 

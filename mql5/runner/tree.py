@@ -8,6 +8,8 @@ from lexer import SourceError, Token, read_source, tokens
 _INCLUDE = re.compile(r'#\s*include\s*(?:"([^"]+)"|<([^>]+)>)\s*$')
 _KEPT = frozenset({"define", "undef", "ifdef", "ifndef", "else", "endif"})
 STANDARD = "not there: only <Kakehashi/...>, which lies in mql5/Include, is built here; the standard library is not"
+MQL4 = ".mq4"
+"""Such a program finds <...> in mql4/Include first, then in mql5/Include: what is not about trading serves both."""
 
 
 class Tree:
@@ -17,7 +19,10 @@ class Tree:
     """
 
     def __init__(self, main: Path, include: Path, root: Path) -> None:
-        self._include, self._root = include, root
+        self._includes: tuple[Path, ...] = (include,)
+        self._root = root
+        if main.suffix == MQL4:
+            self._includes = (root / "mql4" / "Include", include)
         self.files: list[Path] = []
         self.tokens: list[Token] = []
         self.properties: dict[str, str] = {}
@@ -58,7 +63,8 @@ class Tree:
         m = _INCLUDE.match(token.text)
         if m is None:
             raise token.wrong('#include "file" or #include <Kakehashi/file>')
-        wanted = (path.parent / m[1] if m[1] else self._include / m[2]).resolve()
+        there = [folder / m[2] for folder in self._includes] if m[2] else [path.parent / m[1]]
+        wanted = next((file for file in there if file.is_file()), there[-1]).resolve()
         if m[2] and not wanted.is_file():
             raise token.wrong(f"<{m[2]}> is {STANDARD}")
         if not wanted.is_file():

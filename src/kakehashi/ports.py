@@ -19,6 +19,10 @@ class Clock(Protocol):
         """Seconds that never go back; for deadlines and leases only."""
         ...
 
+    def boot(self) -> str:
+        """Which start of the machine :meth:`monotonic` counts in; empty where that cannot be told."""
+        ...
+
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it is kept: the audit, the trace and the replay are this list.

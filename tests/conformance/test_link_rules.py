@@ -176,7 +176,7 @@ async def test_the_account_of_another_kind_is_refused(place: Place, more: dict[s
 
 
 @pytest.mark.parametrize(
-    "more", [{"ep": 9}, {"evt_acked": 7, "evt_hi": 7}, {"cmd_hi": 10**9}], ids=["ep", "evt", "cmd"]
+    "more", [{"ep": 9}, {"evt_acked": 7, "evt_hi": 7}, {"cmd_hi": 10**11}], ids=["ep", "evt", "cmd"]
 )
 async def test_an_ea_that_knows_more_than_the_hub_suspends_trading_until_a_person_confirms(
     place: Place, more: dict[str, int]
@@ -319,6 +319,25 @@ async def test_a_result_told_twice_or_of_nobodys_command_changes_the_book_once(p
     await ea.hears("EVTA", n=ea.evt_n)
     kept = place.order(order)
     assert (kept["state"], kept["filled_volume"], place.kept()["fills"]) == ("FILLED", "0.10", 1)
+
+
+@BOTH
+@pytest.mark.parametrize(("journal", "state"), [("", "REJECTED"), ("SENT", "ACKED")], ids=["unknown", "known"])
+async def test_a_command_that_the_ea_calls_a_bad_frame_ends_when_its_journal_does_not_have_it(
+    place: Place, kind: type[RawEa], journal: str, state: str
+) -> None:
+    """What the journal has not, was not done (R2); an earlier copy may be in it, and its ACK lost."""
+    ea = place.ea(kind)
+    await ea.come()
+    [order] = await place.alert("LONG")
+    cmd = await ea.hears("CMD")
+    await ea.say({"t": "ERR", "code": "BAD_FRAME", "message": f"{order}: magic and target are numbers"})
+    query = await ea.hears("QUERY")
+    assert query["id"] == order
+    await ea.silent_about("CMD", 2.5)
+    await ea.say({"t": "QRES", "id": order, "magic": cmd["magic"], "jst": journal, "found": [], "synced": True})
+    kept = await place.becomes(order, state)
+    assert (kept.get("code", ""), kept["filled_volume"]) == ("BAD_FRAME" if state == "REJECTED" else "", "0")
 
 
 async def test_an_exit_names_its_position_and_the_next_one_on_it_waits(place: Place) -> None:

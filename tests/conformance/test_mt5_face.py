@@ -17,6 +17,7 @@ import kakehashi.terminal.metatrader5 as mt5
 from kakehashi.terminal import doors
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.metatrader5 import constants
+from kakehashi.terminal.own import OwnServer
 
 AT = 1_790_557_200_000
 CONSTANTS = """
@@ -122,7 +123,7 @@ def clock() -> Clock:
 @pytest.fixture
 def started(clock: Clock) -> Iterator[None]:
     """A terminal on a world of its own, whose time stands still."""
-    doors.use_own_server(doors.OwnServer(seed=7, now_ms=clock.now_ms))
+    doors.use_own_server(OwnServer(seed=7, now_ms=clock.now_ms))
     assert mt5.initialize(login=1)
     yield
     mt5.shutdown()
@@ -271,6 +272,31 @@ def test_a_keyword_function_names_what_it_does_not_know(name: str) -> None:
 
 
 @pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("function", [mt5.order_send, mt5.order_check])
+def test_a_request_is_one_dictionary_or_its_fields_by_name(function: Callable[..., Any]) -> None:
+    assert function(BUY).request == function(**BUY).request == function(request=BUY).request
+    for args, why in (
+        ((), "Invalid arguments"),
+        ((BUY, BUY), "Unnamed arguments not allowed"),
+        (("BUY",), "Unnamed arguments not allowed"),
+    ):
+        assert function(*args) is None
+        assert mt5.last_error() == (-2, why)
+    assert function(BUY, volume=0.2) is None
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("field", ["volume", "price", "stoplimit", "sl", "tp"])
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e-300, -1.0])
+def test_numbers_beyond_all_sense_are_for_the_server_to_refuse(field: str, value: float) -> None:
+    pending = {**BUY, "action": mt5.TRADE_ACTION_PENDING, "type": 6, "price": 9.0, "stoplimit": 8.0}
+    for request in (BUY, pending):
+        answer = mt5.order_send({**request, field: value})
+        assert answer.retcode in (10009, 10014, 10015, 10016)
+        assert getattr(answer.request, field) == value
+
+
+@pytest.mark.usefixtures("started")
 def test_positions_and_orders_are_filtered_by_name_only() -> None:
     for function in (mt5.positions_get, mt5.orders_get):
         assert function("EURUSD") is None
@@ -320,7 +346,9 @@ BAD: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
     (mt5.order_send, ({**BUY, "type": None},), {}, "type"),
     (mt5.order_send, ({**BUY, "comment": 5},), {}, "comment"),
     (mt5.order_send, ({**BUY, "comment": "x" * 32},), {}, "comment"),
+    (mt5.order_send, ({**BUY, "comment": "\ud800"},), {}, "comment"),
     (mt5.order_send, ({**BUY, "expiration": "tomorrow"},), {}, "expiration"),
+    (mt5.order_send, ({**BUY, "expiration": datetime(2030, 1, 1, tzinfo=UTC)},), {}, "expiration"),
     (mt5.order_send, ({**BUY, "typo": 1},), {}, "typo"),
     (mt5.order_send, ({**BUY, 5: 1},), {}, "5"),
     (mt5.order_check, ({**BUY, "sl": []},), {}, "sl"),

@@ -26,7 +26,7 @@ from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.terminal.accounts import login_number
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core import journal
-from kakehashi.terminal.core.words import Reason, Request, TradeAction
+from kakehashi.terminal.core.words import OrderType, Reason, Request, TradeAction
 from kakehashi.terminal.dying import Point
 
 PACE = 8.0
@@ -39,15 +39,17 @@ asyncio.run(serve_broker(sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sy
 """
 DEAF = "deaf"
 """The account whose trade requests are carried out and never answered."""
+NET, SLOW_S = "net", 0.5
+"""A netting account, and how long its broker takes over each request, seconds of the wall's clock."""
 
 
 class Books:
     """The trade server's process and what it wrote down."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, world: str) -> None:
         self.socket, self._ledger = str(folder / "b.sock"), folder / "ledger.jsonl"
         self._world = folder / "world.toml"
-        self._world.write_text(f'[faults]\nlose_answer = 1.0\naccounts = ["{DEAF}"]\n')
+        self._world.write_text(world)
         self.start()
 
     def start(self) -> None:
@@ -69,7 +71,18 @@ class Books:
 
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    books = Books(tmp_path_factory.mktemp("broker"))
+    books = Books(tmp_path_factory.mktemp("broker"), f'[faults]\nlose_answer = 1.0\naccounts = ["{DEAF}"]\n')
+    yield books
+    books.kill()
+
+
+@pytest.fixture
+def slow_netting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """A broker that takes its time, and looks at the sides of netting orders only."""
+    world = (
+        f'[[account]]\naccount = "{NET}"\nmargin_mode = "netting"\n[faults]\ndelay_s = {SLOW_S}\nsides_only = true\n'
+    )
+    books = Books(tmp_path_factory.mktemp("net"), world)
     yield books
     books.kill()
 
@@ -108,6 +121,12 @@ class Scene:
         assert self.ea is not None
         assert await asyncio.to_thread(self.ea.wait, 20) == -signal.SIGKILL
 
+    def drop(self) -> None:
+        """Let nothing be left running."""
+        if self.ea is not None and self.ea.poll() is None:
+            self.ea.kill()
+            self.ea.wait()
+
     async def ends(self) -> None:
         """Stop it as a service manager does."""
         assert self.ea is not None
@@ -132,9 +151,7 @@ async def a_scene(make: type[Scene], books: Books, folder: Path, account: str, d
                 await scene.price("1.10000")
                 yield scene
             finally:
-                if scene.ea is not None and scene.ea.poll() is None:
-                    scene.ea.kill()
-                    scene.ea.wait()
+                await asyncio.to_thread(scene.drop)
     finally:
         time.cancel()
         await scene.broker.close()
@@ -373,6 +390,36 @@ def test_what_a_person_trades_by_hand_is_told_and_shown(play: Play) -> None:
         assert (row.volume, row.side) == (D("0.30"), "B")
 
     play(act)
+
+
+def test_an_exit_that_a_person_overtakes_on_a_netting_account_is_corrected_and_told(
+    make: type[Scene], slow_netting: Books, tmp_path: Path
+) -> None:
+    async def act(s: Scene) -> None:
+        s.start()
+        await s.peer.fresh(200)
+        ticket = (await s.peer.ends(command(1))).deals[0].position
+        await s.peer.until(lambda: ticket in s.peer.link.mirror.positions)
+        sell = Request(
+            action=TradeAction.DEAL, symbol="EURUSD", type=OrderType.SELL, volume=D("0.06"), reason=Reason.CLIENT
+        )
+        by_hand = asyncio.create_task(s.broker.order_send(s.account, sell))
+        await asyncio.sleep(PACE * SLOW_S / 5)  # the broker thinks about it: what the EA sends now comes after it
+        exited = await s.peer.ends(exit_of(2, ticket))
+        assert (exited.st, [d.entry for d in exited.deals]) == ("FILLED", ["INOUT"])
+        await by_hand
+        fixed = await s.peer.until(lambda: next((e for e in s.peer.events if e.id == "fix1-c-2"), None))
+        assert (fixed.st, fixed.vol, [d.entry for d in fixed.deals]) == ("FILLED", D("0.06"), ["OUT"])
+        await s.peer.until(lambda: not s.peer.link.mirror.positions)
+        alarms = [x.subject for x in s.peer.facts if isinstance(x, w.Alarm) and x.code == "EXIT_OPENED"]
+        assert alarms == ["c-2", "c-2"]
+        entries = [(d["entry"], d["reason"], D(d["volume"])) for d in s.books.deals(s.account)]
+        assert entries == [
+            ("IN", "EXPERT", D("0.10")), ("OUT", "CLIENT", D("0.06")),
+            ("INOUT", "EXPERT", D("0.10")), ("OUT", "EXPERT", D("0.06")),
+        ]  # fmt: skip
+
+    player(make, slow_netting, tmp_path, NET, "ws")(act)
 
 
 def test_an_ea_says_what_its_symbols_are_and_what_they_cost(play: Play) -> None:

@@ -1,12 +1,14 @@
 """Scripts written for the MetaTrader5 package, each unchanged in a process of its own on the simulated one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+PAGE = Path(__file__).parents[2] / "docs" / "en" / "simulated-metatrader5.md"
 SCRIPTS = sorted((Path(__file__).parents[1] / "scripts_mt5").glob("*.py"))
 RUN = (
     "import sys, runpy, kakehashi.terminal.metatrader5 as mt5;"
@@ -35,3 +37,12 @@ def test_there_are_at_least_25_scripts() -> None:
 def test_a_script_runs_unchanged(script: Path) -> None:
     done = run(script)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def test_the_examples_of_the_page_work(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPTS[0].read_text("utf-8"), "utf-8")
+    for example in re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        done = subprocess.run(
+            [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{example}\n{done.stderr}"

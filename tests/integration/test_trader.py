@@ -1,6 +1,7 @@
 """The trader loop on a real store: shared commits, failures, wishes from other processes, restarts."""
 
 import asyncio
+import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -203,6 +204,23 @@ async def test_a_reversal_goes_on_after_a_restart_between_its_two_halves(tmp_pat
 # -- loading
 
 
+async def test_a_hub_put_back_from_a_copy_gives_no_number_twice_although_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The EA remembers what the forgotten future sent under its numbers (R20)."""
+    monkeypatch.setattr(trader, "NUMBERED_FROM_MS", 9_000_000_000_000)  # the time of day parts nothing
+    async with a_room(tmp_path / "hub") as first:
+        tokens = first.tokens
+    shutil.copytree(tmp_path / "hub", tmp_path / "copy")
+    given: list[str] = []
+    for folder in ("hub", "copy"):
+        async with a_room(tmp_path / folder, tokens) as room:
+            await room.report()
+            for number in range(3):
+                given += await room.ordered("LONG", f"{folder}{number}")
+    assert len(given) == len(set(given)) == 6
+
+
 async def test_a_restart_loads_what_was_there(tmp_path: Path) -> None:
     async with a_room(tmp_path) as first:
         await first.report()
@@ -215,12 +233,8 @@ async def test_a_restart_loads_what_was_there(tmp_path: Path) -> None:
     async with a_room(tmp_path, tokens) as second:
         after = second.hub.trader.engine
     assert after.settings == before.settings
-    assert (after.seq, after.accounts, after.routes, after.kills) == (
-        before.seq,
-        before.accounts,
-        before.routes,
-        before.kills,
-    )
+    assert (after.accounts, after.routes, after.kills) == (before.accounts, before.routes, before.kills)
+    assert after.seq > before.seq
     assert (after.memories, after.magics) == (before.memories, before.magics)
     assert list(after.book.of(ACCOUNT)) == list(before.book.of(ACCOUNT))
     assert after.mirrors[ACCOUNT].positions == before.mirrors[ACCOUNT].positions

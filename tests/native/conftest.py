@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tests.native.building import PROGRAMS, ROOT, Build, Native
+from tests.native.building import COUNTED, EXPERT, PROGRAMS, ROOT, SCRIPTS, Build, Native
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,16 +39,19 @@ def build(runner: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Itera
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         pytest.skip("no C++ compiler (g++): the MQL5 sources are neither built nor run")
     folder = tmp_path_factory.mktemp("native")
-    built: dict[str | Path, Native] = {}
+    built: dict[tuple[str | Path, bool], Native] = {}
 
-    def make(source: str | Path) -> Native:
-        if source not in built:
+    def make(source: str | Path, *, san: bool = False) -> Native:
+        san = san or bool(os.environ.get("KK_NATIVE_SAN"))
+        if (source, san) not in built:
             place = folder / str(len(built))
             place.mkdir(exist_ok=True)
             path = source if isinstance(source, Path) else PROGRAMS / f"{source}.mq5"
-            runner.build(path, place / "program", san=bool(os.environ.get("KK_NATIVE_SAN")))
-            built[source] = Native(place / "program", place / "data")
-        found = built[source]
+            counted = COUNTED is not None and not san and path.parent in (SCRIPTS, EXPERT.parent)
+            program = COUNTED / path.stem if COUNTED is not None and counted else place / "program"
+            runner.build(path, program, san=san, cov=counted)
+            built[source, san] = Native(program, place / "data")
+        found = built[source, san]
         found.end()
         shutil.rmtree(found.data, ignore_errors=True)
         return found

@@ -43,8 +43,8 @@ OUTSIDE = [
 ]
 
 
-def refusal(runner: ModuleType, folder: Path, text: str) -> str:
-    source = folder / "p.mq5"
+def refusal(runner: ModuleType, folder: Path, text: str, *, name: str = "p.mq5") -> str:
+    source = folder / name
     source.write_text(text, "utf-8")
     with pytest.raises(runner.SourceError) as caught:
         runner.translate(source, folder, folder)
@@ -63,6 +63,14 @@ def test_what_metaeditor_would_refuse_is_refused_with_file_and_line(
 @pytest.mark.parametrize(("code", "why"), OUTSIDE, ids=[why for _, why in OUTSIDE])
 def test_declarations_that_are_not_mql5_are_refused(runner: ModuleType, tmp_path: Path, code: str, why: str) -> None:
     assert why in refusal(runner, tmp_path, f"{code}\n{START}}}\n")
+
+
+@pytest.mark.parametrize("call", ["PositionsTotal()", "OrderGetTicket(0)", "SocketCreate()", "GetTickCount64()"])
+def test_what_mql4_does_not_know_is_refused_in_its_files_only(runner: ModuleType, tmp_path: Path, call: str) -> None:
+    text = f"{START}Print({call});\n  }}\n"
+    assert "is MQL5" in refusal(runner, tmp_path, text, name="p.mq4")
+    (tmp_path / "p.mq5").write_text(text, "utf-8")
+    assert '"mql.h"' in runner.translate(tmp_path / "p.mq5", tmp_path, tmp_path).cpp
 
 
 def test_what_is_inside_comments_and_texts_is_left_alone(runner: ModuleType, tmp_path: Path) -> None:

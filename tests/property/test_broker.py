@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.faults import Faults
+from kakehashi.terminal.core.kinds import CalcMode, DealKind, Execution, SwapMode
 from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.words import (
     ZERO,
@@ -32,10 +33,11 @@ HOUR = 3_600_000
 NAMES = ("EURUSD", "USDJPY", "XAUUSD")
 CHANGED = {
     "EURUSD": {"sessions": ("sun 22:05 - fri 21:55",), "gap": 250.0, "liquidity": D("0.50")},
-    "XAUUSD": {"liquidity": D("0.07"), "freeze_level": 5},
+    "USDJPY": {"swap_mode": SwapMode.REOPEN_CURRENT, "execution": Execution.EXCHANGE, "liquidity": D("0.90")},
+    "XAUUSD": {"liquidity": D("0.07"), "freeze_level": 5, "calc_mode": CalcMode.CFDLEVERAGE, "margin_buy": D("1.5")},
 }
 WORLD = [Symbol(**{n: getattr(s, n) for n in s.__struct_fields__} | CHANGED.get(s.name, {})) for s in SYMBOLS]
-FAULTS = Faults(requote=0.1, price_off=0.05, reject=0.05, slippage=3.0)
+FAULTS = Faults(partial=0.2, requote=0.1, price_off=0.05, reject=0.05, slippage=3.0, queue=0.3, queue_s=0.3)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ def requested(step: Step, broker: Broker, book: Book, at: int) -> Request | None
             if "tp" in stops:
                 stops["tp"] += 2 * sign * away
             kind = OrderType(step.kind.side.value)
-            filling = Filling.FOK if step.nth % 3 == 0 else Filling.IOC
+            filling = (Filling.FOK, Filling.IOC, Filling.RETURN)[step.nth % 3]
             return Request(
                 action=TradeAction.DEAL, symbol=step.symbol, type=kind, volume=volume, filling=filling, **stops
             )
@@ -129,9 +131,12 @@ def play(history: list[Step], world: tuple[MarginMode, int, Faults], ledger: Led
                 account=name,
                 number=number,
                 margin_mode=mode,
-                balance=D(5_000),
+                balance=D(1_200),
                 leverage=500,
                 commission_per_lot=D("3.5"),
+                fee_per_lot=D("0.2"),
+                credit=D(300),
+                zero_cut=True,
             )
         )
     yield broker
@@ -162,8 +167,11 @@ def play(history: list[Step], world: tuple[MarginMode, int, Faults], ledger: Led
 def test_money_and_lots_add_up_after_every_step(history: list[Step], world: tuple[MarginMode, int, Faults]) -> None:
     for broker in play(history, world):
         for book in broker.books.values():
-            booked = sum((d.profit + d.swap + d.commission for d in book.deals), ZERO)
-            assert book.balance == book.spec.balance + booked
+            assert book.balance == sum((d.paid for d in [*book.deals, *book.payments]), ZERO)
+            assert book.credit == sum((d.profit for d in book.payments if d.kind is DealKind.CREDIT), ZERO) >= 0
+            assert book.equity() == book.balance + book.credit + sum(
+                (book.floating(p) + p.swap for p in book.positions.values()), ZERO
+            )
             assert book.margin() >= 0
             for name in NAMES:
                 held = sum((p.side.sign * p.volume for p in book.positions.values() if p.symbol == name), ZERO)
@@ -171,6 +179,26 @@ def test_money_and_lots_add_up_after_every_step(history: list[Step], world: tupl
             if not book.hedging:
                 symbols = [p.symbol for p in book.positions.values()]
                 assert len(symbols) == len(set(symbols))
+
+
+@given(histories, worlds)
+@LONG
+def test_every_position_is_explained_by_its_deals_and_every_deal_by_its_order(
+    history: list[Step], world: tuple[MarginMode, int, Faults]
+) -> None:
+    *_, broker = play(history, world)
+    for book in broker.books.values():
+        orders = {o.ticket: o for o in [*book.done, *book.orders.values()]}
+        assert len(orders) == len(book.done) + len(book.orders)
+        lots: dict[int, Decimal] = {}
+        for deal in book.deals:
+            order = orders[deal.order]
+            assert order.symbol == deal.symbol
+            assert deal in book.deals_among(order=None, magic=None, after=0, position=deal.position)
+            lots[deal.position] = lots.get(deal.position, ZERO) + deal.side.sign * deal.volume
+        standing = {p.identifier: p.side.sign * p.volume for p in book.positions.values()}
+        assert {n: v for n, v in lots.items() if v} == standing
+        assert all(p.ticket in orders for p in book.positions.values())
 
 
 @given(histories, worlds)
@@ -225,3 +253,43 @@ def test_the_same_seed_writes_the_same_files_and_they_restore_what_stood(
             again = fresh.books[book.spec.account]
             assert (again.balance, again.positions, again.orders) == (book.balance, book.positions, book.orders)
             assert (again.deals, again.done) == (book.deals, book.done)
+
+
+QUOTED = ("EURUSD", "USDJPY", "EURJPY", "XAUUSD", "US500")
+quotes = st.lists(
+    st.tuples(
+        st.sampled_from(["quote", "quote", "quote", "buy", "sell", "pin"]),
+        st.sampled_from(QUOTED),
+        st.integers(-40, 40),
+    ),
+    min_size=5,
+    max_size=60,
+)
+
+
+@given(quotes, st.sampled_from(MarginMode), st.sampled_from(["USD", "JPY", "EUR"]))
+@LONG
+def test_an_account_is_stopped_out_at_the_quote_that_takes_its_margin(
+    happens: list[tuple[str, str, int]], mode: MarginMode, currency: str
+) -> None:
+    """Sums that follow one quote after the other are those of a recount, and what is short does not stand."""
+    broker = Broker(seed=1, at=AT)
+    balance = D(300_000) if currency == "JPY" else D(2_000)
+    spec = AccountSpec(account="a", number="1", margin_mode=mode, currency=currency, balance=balance, leverage=500)
+    book = broker.open_account(spec)
+    for n, (what, name, points) in enumerate(happens):
+        at, tick, symbol = AT + n, broker.market.ticks[name], broker.market.symbols[name]
+        if what in ("buy", "sell"):
+            request = Request(action=TradeAction.DEAL, symbol=name, type=OrderType(what.upper()), volume=D("0.5"))
+            broker.order_send("a", request, at)
+            continue
+        bid = tick.bid + points * symbol.point * 10
+        if what == "pin":
+            broker.market.pin(name, bid, None, at)  # nobody acts on it yet
+            broker.market.release(name)
+            continue
+        broker.hear(name, bid, bid + symbol.point * symbol.spread, at)
+        equity, margin, doubt = book.roughly(name)
+        assert abs(float(book.equity()) - equity) <= doubt
+        assert abs(float(book.margin()) - margin) <= doubt
+        assert not book.short_of(spec.so_so)

@@ -342,6 +342,10 @@ def _no_supersede() -> list[Patch]:
     return [patch.object(Executions, "_verdict_before", verdict)]
 
 
+def _no_correction() -> list[Patch]:
+    return [patch.object(Executions, "_owe", lambda *_: None)]
+
+
 def _another_instance_is_not_told() -> bool:
     from linkdesk import cmd, sent
 
@@ -367,6 +371,8 @@ LOSSY = {"loss": 0.08}
 DEADLY = {"power_cut": 6.0, "kill_ea_at_write": 10.0, "kill_ea": 3.0, "by_hand": 3.0, "kill_hub": 2.0}
 HALF_OPEN = {"power_cut": 6.0, "cut": 6.0, "blackhole": 3.0}
 
+SIDES = {"netting": True, "blind": True}
+
 MUTANTS = (
     Mutant(name="journal before act", patches=_act_before_journal),
     Mutant(name="SENT before the call", patches=_no_sent_line),
@@ -387,5 +393,6 @@ MUTANTS = (
     Mutant(name="dead-peer timer of the EA", patches=_deaf_to_death_ea, weights={"cut": 1.0}),
     Mutant(name="snapshot bump", patches=_no_bump, weights={"by_hand": 6.0, "outage": 3.0}),
     Mutant(name="gen", patches=_no_gen, scene=_an_old_halt_changes_nothing),
+    Mutant(name="corrected exits", patches=_no_correction, weights={"by_hand": 3.0}, options=SIDES),
     Mutant(name="supersede", patches=_no_supersede, scene=_a_late_stop_does_not_loosen_a_newer_one),
 )

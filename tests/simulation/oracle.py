@@ -22,12 +22,14 @@ class Verdicts(msgspec.Struct):
     """:ivar lost: accepted, and its end is not known, or the end that is known never was
 
     :ivar doubled: executed twice, or more than was commanded
-    :ivar wrong: what the hub says differs from the ledger, or an exit opened something
+    :ivar wrong: what the hub says differs from the ledger, or an exit opened something that was not taken back
+    :ivar opened: exits that opened something
     """
 
     lost: list[str] = []
     doubled: list[str] = []
     wrong: list[str] = []
+    opened: list[str] = []
 
     @property
     def clean(self) -> bool:
@@ -39,6 +41,8 @@ class Ledger:
 
     def __init__(self, server: TradeServer) -> None:
         book = server.book
+        self.netting = not book.hedging
+        self.all = book.deals
         self.orders: dict[int, list[BrokerOrder]] = {}
         for order in (*book.done, *book.orders.values()):
             if order.reason is Reason.EXPERT:
@@ -60,14 +64,17 @@ def judge(
     :param forgotten: ids of orders that a restored backup does not know: what became of them can no longer be said
     """
     verdicts, ledger = Verdicts(), Ledger(server)
+    exits = {order.magic: order.id for order in orders.values() if order.op in _EXITS}
     for command in accepted:
         if command not in orders:
             verdicts.lost.append(f"{command} was accepted and is not on disk")
     for order in orders.values():
         _judge(order, *ledger.of(order.magic), verdicts, forgotten=order.id in forgotten)
+        if order.op in _EXITS:
+            _judge_exit(order, ledger, exits, verdicts, forgotten=order.id in forgotten)
     known = {order.magic for order in orders.values()}
     for magic in ledger.orders:
-        if magic and magic not in known:
+        if magic and exit_of(magic) not in known:
             verdicts.wrong.append(f"magic {magic:x} is of no order of the hub's")
     return verdicts
 
@@ -87,8 +94,6 @@ def _judge(
     most = commanded(order)
     if most is not None and executed > most:
         verdicts.doubled.append(f"{name}: {executed} lots executed, {most} commanded")
-    if order.op in _EXITS and any(deal.entry.value != "OUT" for deal in deals):
-        verdicts.wrong.append(f"{name}: an exit opened something")
     if forgotten:
         return
     if order.state not in TERMINAL and not (order.state is State.PLACED and any(not o.time_done for o in sent)):
@@ -98,6 +103,48 @@ def _judge(
         kind.append(f"{name}: the hub says {order.filled_volume} lots filled, the ledger {executed}")
     elif executed and order.state in _NEVER_ACTED:
         verdicts.lost.append(f"{name}: executed {executed} lots")
+
+
+def exit_of(magic: int) -> int:
+    """The magic of the exit that this one corrects, or itself: corrections are counted in eight bits (R18)."""
+    return magic & ~(0xFF << 40)
+
+
+def _judge_exit(order: Order, ledger: Ledger, exits: Mapping[int, str], verdicts: Verdicts, *, forgotten: bool) -> None:
+    """R10: what an exit opened is taken back, before any other exit, all of it and no more; read off the deals one by one.
+
+    What people, stops and entries take of it meanwhile need not be taken back.
+    """
+    held = unwanted = ZERO
+    opened = False
+    for deal in ledger.all:
+        if deal.symbol != order.symbol:
+            continue
+        signed, before = deal.volume * deal.side.sign, held
+        held += signed
+        if exit_of(deal.magic) == order.magic and deal.reason is Reason.EXPERT:
+            fresh = {"IN": signed, "INOUT": signed + before}.get(deal.entry.value, ZERO)
+            if fresh and not ledger.netting:
+                verdicts.wrong.append(f"{order.id}: an exit opened something")
+            corrects = deal.magic != order.magic
+            if corrects and not fresh and not ZERO <= -signed * sign(unwanted) <= abs(unwanted):
+                verdicts.doubled.append(f"{order.id}: {signed} taken back of {unwanted}")
+            unwanted = fresh if corrects and fresh else unwanted + (signed if corrects else fresh)
+            opened = opened or (bool(fresh) and not corrects)
+        elif unwanted and exit_of(deal.magic) in exits and deal.reason is Reason.EXPERT:
+            verdicts.wrong.append(f"{exits[exit_of(deal.magic)]} came before {order.id} was taken back")
+        unwanted = min(unwanted, max(held, ZERO)) if unwanted > 0 else max(unwanted, min(held, ZERO))
+    if opened and not forgotten:
+        verdicts.opened.append(order.id)
+    if unwanted and ledger.netting:
+        verdicts.wrong.append(f"{order.id}: an exit opened {unwanted} {order.symbol}, which was not taken back")
+    for k in range(1, 256):
+        if len(ledger.orders.get(order.magic | k << 40, ())) > 1:
+            verdicts.doubled.append(f"{order.id}: correction {k} was sent twice")
+
+
+def sign(amount: Decimal) -> int:
+    return (amount > 0) - (amount < 0)
 
 
 def commanded(order: Order) -> Decimal | None:

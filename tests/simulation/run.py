@@ -17,7 +17,7 @@ from kakehashi.domain.incidentkinds import kind_of
 from kakehashi.domain.incidents import Severity
 from kakehashi.domain.link import Link
 from kakehashi.domain.linkwords import Alarm
-from kakehashi.services import turn
+from kakehashi.services import trader, turn
 
 SAMPLE_S = 0.25
 PAGE_S = 20.0
@@ -105,7 +105,7 @@ class Watch:
 @contextlib.contextmanager
 def observed(world: World) -> Iterator[None]:
     """Note every alarm that a link of this world raises; take the hub's chance from the seed."""
-    really, prefix = Link.step, turn.new_prefix
+    really, prefix, leap = Link.step, turn.new_prefix, trader.new_leap
     rng = world.dice("prefix")
 
     def step(self: Link, event: Any) -> Any:
@@ -121,10 +121,11 @@ def observed(world: World) -> Iterator[None]:
         return found
 
     Link.step, turn.new_prefix = step, seeded  # type: ignore[method-assign]
+    trader.new_leap = lambda: rng.randrange(1, 2**22)
     try:
         yield
     finally:
-        Link.step, turn.new_prefix = really, prefix  # type: ignore[method-assign]
+        Link.step, turn.new_prefix, trader.new_leap = really, prefix, leap  # type: ignore[method-assign]
 
 
 def quiet() -> None:
@@ -164,7 +165,11 @@ async def live(world: World, report: Report, chaos: Chaos) -> None:
 
 def _count_alarms(world: World, report: Report) -> None:
     """Pages by code: what wakes a person must have had its fault."""
-    cause = {"HUB_RESTORED": world.restored, "INSTANCE_CLONED": world.cloned}
+    cause = {
+        "HUB_RESTORED": world.restored,
+        "INSTANCE_CLONED": world.cloned,
+        "EXIT_OPENED": world.blind,
+    }
     for _, code, _ in world.alarms:
         report.false_alerts += code == "MIRROR_MISMATCH"
         if kind_of(code).severity is Severity.CRITICAL:

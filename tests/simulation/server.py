@@ -42,6 +42,8 @@ BROKER_OFFSET_MS = 2 * 3_600_000
 NAMES = ("EURUSD", "USDJPY")
 REFUSALS = (10004, 10006, 10018, 10021, 10024)
 NO_ANSWER = (None, 10012, 10031)
+OVERTAKEN = 0.25
+"""Of the exits on an account whose broker looks at sides only."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -87,13 +89,15 @@ class _Reserved(Tickets):
 class TradeServer:
     """One account at its broker.
 
+    :param blind: on this netting account an exit is no more than an opposite deal, whatever position it names; and a person
+        is sometimes a moment faster than it
     :ivar chances: what goes wrong with requests from now on
     :ivar fates: how often what went wrong
     """
 
-    def __init__(self, rng: random.Random, spec: AccountSpec, seed: int) -> None:
+    def __init__(self, rng: random.Random, spec: AccountSpec, seed: int, *, blind: random.Random | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._rng = rng
+        self._rng, self._blind = rng, blind
         symbols = tuple(s for s in SYMBOLS if s.name in NAMES)
         self.broker = Broker(seed=seed, at=self.now(), symbols=symbols)
         self.spec = spec
@@ -182,6 +186,9 @@ class TradeServer:
     async def _fate(self, request: Request, answer: asyncio.Future[Result | None]) -> None:
         rng, fate = self._rng, self._draw(request)
         await asyncio.sleep(rng.uniform(0.005, 0.15))
+        if self._blind is not None and request.action is TradeAction.DEAL and request.position:
+            self._overtake(request.position, self._blind)
+            request = replace(request, position=0)
         match fate:
             case "lost":
                 await self._unanswered(answer)
@@ -204,6 +211,15 @@ class TradeServer:
                 result = self._perform(request)
                 await asyncio.sleep(rng.uniform(0.0, 0.1))
                 _reply(answer, result)
+
+    def _overtake(self, ticket: int, rng: random.Random) -> None:
+        """Now and then a person closes some or all of it just before the exit comes."""
+        position = self.book.positions.get(ticket)
+        if position is None or self.chances is CALM or rng.random() > OVERTAKEN:
+            return
+        what = rng.choice(["close", "close_part"])
+        if self._perform(replace(self._change(what, position), reason=Reason.CLIENT)).retcode == Retcode.DONE:
+            self.fates["overtaken"] = self.fates.get("overtaken", 0) + 1
 
     async def _unanswered(self, answer: asyncio.Future[Result | None]) -> None:
         await asyncio.sleep(self._rng.uniform(1, 25))

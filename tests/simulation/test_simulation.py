@@ -19,6 +19,13 @@ def test_whatever_goes_wrong_each_command_is_executed_once_and_its_end_is_known(
     assert report.false_alerts == 0
 
 
+@pytest.mark.parametrize("seed", [5, 6, 12, 20])
+def test_what_an_overtaken_exit_opens_on_a_netting_account_is_taken_back_once(seed: int) -> None:
+    report = run_seed(seed, chaos_s=90, netting=True, blind=True)
+    assert (report.lost, report.doubled, report.wrong) == ([], [], [])
+    assert report.kinds["overtaken"]
+
+
 def test_without_faults_everything_is_fresh_and_nothing_is_paged() -> None:
     report = run_seed(7, chaos_s=120, weights={}, loss=0.0)
     assert report.clean

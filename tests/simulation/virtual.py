@@ -72,6 +72,9 @@ class Machine:
     def now_ms(self) -> int:
         return EPOCH_MS + self.offset_ms + int(self._loop.time() * 1000)
 
+    def boot(self) -> str:
+        return f"boot-{self._boot_s}"
+
     def now(self) -> int:
         return int(self.monotonic() * 1000)
 

@@ -15,6 +15,7 @@ from tests.simulation.virtual import EPOCH_MS, Machine, until
 from tests.simulation.wire import Network
 
 from kakehashi.domain.alerts import Action, Alert, Level, LevelUnit, OrderKind, Size, SizeUnit, TakeProfit
+from kakehashi.domain.corrections import EXIT_OPENED
 from kakehashi.domain.frames import order_crc, position_crc
 from kakehashi.domain.link import Link
 from kakehashi.domain.linkwords import LinkSettings
@@ -41,6 +42,7 @@ class World:
 
     :ivar chaos_s: how long things go wrong, virtual seconds
     :ivar ttl_s: how long an entry may wait
+    :ivar blind: on this netting account an exit may open a position (R10)
     :ivar bugs: exceptions that ended a process by themselves
     :ivar forgotten: orders that a restored backup does not know
     :ivar unsent: orders that it has as unsent, whatever its newer self had done with them: if one runs out before an EA
@@ -48,7 +50,14 @@ class World:
     """
 
     def __init__(
-        self, seed: int, *, chaos_s: float = 180.0, netting: bool | None = None, loss: float = 0.01, ttl_s: int = 30
+        self,
+        seed: int,
+        *,
+        chaos_s: float = 180.0,
+        netting: bool | None = None,
+        blind: bool | None = None,
+        loss: float = 0.01,
+        ttl_s: int = 30,
     ) -> None:
         self.seed, self.chaos_s, self.ttl_s = seed, chaos_s, ttl_s
         self.loop = asyncio.get_running_loop()
@@ -56,7 +65,8 @@ class World:
         self.netting = self.rng.random() < 0.25 if netting is None else netting
         mode = TerminalMargin.NETTING if self.netting else TerminalMargin.HEDGING
         spec = AccountSpec(account=ACCOUNT, number="7001", margin_mode=mode, server="Sim-1")
-        self.server = TradeServer(self.dice("server"), spec, seed)
+        self.blind = self.netting and (self.dice("blind").random() < 0.5 if blind is None else blind)
+        self.server = TradeServer(self.dice("server"), spec, seed, blind=self.dice("hurry") if self.blind else None)
         self.network = Network(ACCOUNT, self.dice("wire"), loss=loss)
         self.disk = Disk()
         self.settings = LinkSettings()
@@ -304,6 +314,8 @@ class World:
     def _quiet(self) -> bool:
         if self.server.busy or not self.fresh or not self.mirrored:
             return False
+        if self.ea is not None and self.ea.shell.link._executions.in_flight:
+            return False
         assert self.hub is not None
         assert self.hub.trader is not None
         resting = {o.magic for o in self.server.book.orders.values()}
@@ -322,11 +334,17 @@ class World:
             verdicts.wrong.append(f"it did not come to rest in {LIVENESS_S:.0f} s: {why}")
         elif self.hub is not None and self.hub.trader is not None:
             self._compare_engine(verdicts)
+        verdicts.wrong += self._silent_about(verdicts.opened)
         verdicts.wrong += self.late
         verdicts.wrong += [f"{code} {text}" for _, code, text in self.alarms if code == "EXECUTED_AFTER_ALL"]
         verdicts.lost += [f"{code} {text}" for _, code, text in self.alarms if code == "EVENTS_LOST"]
         verdicts.wrong += [f"a process ended by itself: {error!r}" for error in self.bugs]
         return verdicts
+
+    def _silent_about(self, opened: list[str]) -> list[str]:
+        """Exits that opened something, of which nobody was told; a hub put back from an old copy may have forgotten."""
+        told = {text.split(" ", 1)[0] for _, code, text in self.alarms if code == EXIT_OPENED}
+        return [f"{name} opened something, and no incident says so" for name in opened if name not in told]
 
     def _compare_engine(self, verdicts: Verdicts) -> None:
         """What is shown and decided with must be the broker's too, not only the link's own mirror."""

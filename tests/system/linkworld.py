@@ -113,9 +113,11 @@ class Place:
 
 
 @contextmanager
-def linked_world(folder: Path, accounts: int, **settings: str) -> Iterator[Iterator[Place]]:
+def linked_world(
+    folder: Path, accounts: int, *, kind: type[World] = World, **settings: str
+) -> Iterator[Iterator[Place]]:
     """Start a hub with so many accounts; each is given out once."""
-    with World(folder, **settings) as world:
+    with kind(folder, **settings) as world:
         places = asyncio.run(_furnish(world, accounts))
         world.start_hub()
         yield iter(places)

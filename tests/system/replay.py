@@ -7,7 +7,8 @@ import msgspec
 from kakehashi.domain.messages import Recorded
 from kakehashi.domain.orders import Fill, Order
 from kakehashi.domain.views import RouteMemory
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.engine import Engine
+from kakehashi.engine.state import EngineSettings
 from kakehashi.ports import Store
 
 ALL = 10_000_000

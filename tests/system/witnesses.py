@@ -4,6 +4,7 @@ hub, held against the hub's own tables.
 
 import asyncio
 import collections
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -30,19 +31,26 @@ class Sender:
 
     Harsher than TradingView, which sends again after a 5xx only: here a connection that broke is tried again too, so that
     every alert that died in the hub's hands comes back, and one that it had written comes twice.
+
+    :param others: tokens of more routes: each is sent to in turn
     """
 
-    def __init__(self, url: str, token: str, rate_per_s: float, *, entries_only: bool = False) -> None:
+    def __init__(
+        self, url: str, token: str, rate_per_s: float, *, entries_only: bool = False, others: Sequence[str] = ()
+    ) -> None:
         self.word = (lambda _: "LONG") if entries_only else word
-        self.url, self.pause_s = f"{url}/webhook/tradingview/{token}", 1 / rate_per_s
+        self.doors = [f"{url}/webhook/tradingview/{each}" for each in (token, *others)]
+        self.pause_s = 1 / rate_per_s
         self.acknowledged: list[tuple[str, str, str]] = []
         """(alert, status, signal id) of every 200."""
-        self.resent = 0
+        self.resent, self.number = 0, 0
         self.other: collections.Counter[int] = collections.Counter()
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        """Also after :meth:`finish`: the numbers go on."""
+        self._stop.clear()
         self._running = asyncio.create_task(self._run())
 
     async def finish(self) -> None:
@@ -61,17 +69,16 @@ class Sender:
             httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=None)) as http,
             asyncio.TaskGroup() as sending,
         ):
-            number = 0
             while not self._stop.is_set():
-                number += 1
-                sending.create_task(self._deliver(http, number))
+                self.number += 1
+                sending.create_task(self._deliver(http, self.number))
                 await asyncio.sleep(self.pause_s)
 
     async def _deliver(self, http: httpx.AsyncClient, number: int) -> None:
         body = {"signal": self.word(number), "symbol": "EURUSD", "timeframe": "5", "id": f"n{number}"}
         for _ in range(400):  # on a busy machine a hub may take seconds to come back, many times over
             try:
-                answer = await http.post(self.url, json=body)
+                answer = await http.post(self.doors[number % len(self.doors)], json=body)
             except httpx.HTTPError:
                 self.resent += 1
                 await asyncio.sleep(0.25)

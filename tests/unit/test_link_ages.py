@@ -4,11 +4,13 @@ from decimal import Decimal
 
 from kakehashi.domain import linkwords as w
 from kakehashi.domain.frames import Hello
-from kakehashi.domain.linkwords import LinkSettings
+from kakehashi.domain.linkwords import LinkSettings, LinkState
 from kakehashi.domain.orders import Op, Order
 from kakehashi.domain.values import Account, Side
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
+from kakehashi.engine.state import EngineSettings
+from kakehashi.services.ids import Eras
 
 AT = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -52,3 +54,48 @@ def test_an_entry_of_the_future_has_outlived_its_time() -> None:
     desk.engine.book.put(entry(created_at=AT + HOUR_MS))
     desk.come("ws2", now=2_000, at=AT)
     assert desk.ages(now=2_000, at=AT) == [30_001]
+
+
+def test_an_order_goes_on_ageing_when_the_wall_clock_is_set_back_while_no_hub_runs() -> None:
+    desk = Desk()
+    waiting = entry()
+    desk.engine.book.put(waiting)
+    link = desk.links.get("a")
+    assert link is not None
+    kept = LinkState(record=link.record, session=link.session, since=AT)
+    links = Links(desk.engine, LinkSettings())
+    links.load("a", kept, [], now=42_000, at=AT - 60_000 + 40_000, set_back=lambda _: 60_000)
+    hello = Hello(account="77", instance="A", boot=1, jhi=1, jchain=1, margin_mode="hedging", trade_mode="demo")
+    links.step("a", w.Arrived(now=42_000, at=AT - 20_000, conn="ws2", frame=hello))
+    assert [e.age_ms for e in links.wishes("a", now=42_000, at=AT - 20_000) if isinstance(e, w.Deliver)] == [40_000]
+
+
+class Machine:
+    """Clocks to be set; ``boot`` names the start of the machine."""
+
+    def __init__(self, wall: int, monotonic: float, boot: str = "b1") -> None:
+        self.wall, self.seconds, self.name = wall, monotonic, boot
+
+    def now_ms(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def boot(self) -> str:
+        return self.name
+
+
+def test_each_order_is_older_by_what_the_clock_was_set_back_after_it() -> None:
+    eras = Eras().on(Machine(AT, 100.0), 1)
+    eras = eras.on(Machine(AT + 10_200, 110.0), 5)  # kept right by small corrections
+    eras = eras.on(Machine(AT - 40_000, 120.0), 7)  # set back by a minute
+    now = Machine(AT - 30_000, 130.0)
+    assert [eras.set_back_since(order, now) for order in (1, 6, 7, 9)] == [60_000, 60_000, 0, 0]
+    assert eras.set_back_since(1, Machine(AT - 30_000, 30.0, boot="b2")) == 0, "no clock counted through a restart"
+    assert eras.set_back_since(1, Machine(AT + 3_600_000, 130.0)) == 0, "set ahead: the wall clock tells it by itself"
+
+
+def test_where_the_start_of_the_machine_has_no_name_nothing_is_claimed() -> None:
+    eras = Eras().on(Machine(AT, 100.0, boot=""), 1)
+    assert eras.set_back_since(1, Machine(AT - 60_000, 101.0, boot="")) == 0

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from kakehashi.domain.messages import AccountReport
+from kakehashi.domain.messages import AccountReport, Deal
 from kakehashi.domain.orders import Op, Order
 from kakehashi.domain.values import Side
 from kakehashi.domain.views import BrokerPosition
@@ -58,3 +58,19 @@ def test_on_a_netting_account_an_entry_makes_no_position_beside_the_symbols_own(
     netting.fill(entry, D("0.06"), netting=True)
     hedging.fill(entry, D("0.06"))
     assert (volumes(netting), volumes(hedging)) == ([D("0.10")], [D("0.10"), D("0.06")])
+
+
+def dealt(number: int) -> Deal:
+    return Deal(
+        ticket=str(number), symbol="EURUSD", side=Side.SELL, entry="OUT", volume=D("0.1"), price=D("1.1"),
+        time=1_000 + number, profit=D(1),
+    )  # fmt: skip
+
+
+def test_a_deal_counts_once_however_often_and_however_late_it_is_told_again() -> None:
+    mirror = Mirror(account="a")
+    for first in range(0, 1_000, 50):
+        mirror.apply(AccountReport(account="a", at=5_000, deals=tuple(map(dealt, range(first, first + 50)))))
+    assert mirror.apply(AccountReport(account="a", at=5_000, deals=tuple(map(dealt, range(1_000))))) == ()
+    assert mirror.day_profit == 1_000
+    assert len(mirror.seen_deals) < 300, "what is kept is written with every fill"

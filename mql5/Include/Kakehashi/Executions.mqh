@@ -8,11 +8,13 @@
 //|                                                                  |
 //| There is one way to OrderSend, Begin: the line SENT is its first |
 //| act, and no command has two (R2, R3, R7, R9, R10, R17, R19, R22).|
+//| An exit that opened something is followed by a correction.       |
 //+------------------------------------------------------------------+
 #ifndef KAKEHASHI_EXECUTIONS_MQH
 #define KAKEHASHI_EXECUTIONS_MQH
 
 #include <Kakehashi/Checks.mqh>
+#include <Kakehashi/Corrections.mqh>
 #include <Kakehashi/Pen.mqh>
 
 class CExecutions
@@ -25,6 +27,8 @@ private:
    Held              m_held[];
    Pursuit           m_pursuits[];
    OpenQuery         m_queries[];
+   Owed              m_owed[];
+   long              m_exited; // when the terminal was read last before the last exit ended, on a netting account; NEVER
    long              m_looks;
    long              m_wall;
    CIndex            m_specs;
@@ -46,6 +50,7 @@ public:
       m_memory = NULL;
       m_checks = NULL;
       m_netting = false;
+      m_exited = NEVER;
       m_looks = 0;
       m_wall = 0;
       m_specified = false;
@@ -66,7 +71,7 @@ public:
 
    int               InFlight(void) const
      {
-      int count = ArraySize(m_held);
+      int count = ArraySize(m_held) + ArraySize(m_owed);
       for(int i = 0; i < ArraySize(m_pursuits); i++)
          if(!m_memory.works[m_pursuits[i].work].told)
             count++;
@@ -77,8 +82,11 @@ public:
    void              Start(const long now)
      {
       for(int i = 0; i < ArraySize(m_memory.works); i++)
+        {
+         Owe(i);
          if(!m_memory.works[i].final)
             Pursue(i, now, now);
+        }
      }
 
    // The symbols that have a specification.
@@ -176,6 +184,9 @@ public:
    void              Turn(const bool may_start, const long now, const long wall)
      {
       m_wall = wall;
+      if(may_start && view.there && synced_since != NEVER)
+         for(int i = ArraySize(m_owed) - 1; i >= 0; i--)
+            Correct(i, now);
       int order[];
       SortHeld(order);
       for(int k = 0; k < ArraySize(order); k++)
@@ -187,7 +198,8 @@ public:
          Before(held, now, d);
          bool sees = (view.there && synced_since != NEVER);
          int work = m_held[held].work;
-         if(d.kind == DECIDED_NOTHING && may_start && sees && m_held[held].ep == m_memory.ep && Free(work))
+         if(d.kind == DECIDED_NOTHING && may_start && sees && m_held[held].ep == m_memory.ep && Free(m_memory.works[work].cmd)
+            && !Owes(m_memory.works[work].cmd))
            {
             Judge(work, d);
             if(d.kind == DECIDED_VERDICT && PerhapsNew(held, now))
@@ -240,6 +252,11 @@ public:
       if(StringFind(seen.id, "query:") == 0)
         {
          Found(seen);
+         return;
+        }
+      if(StringFind(seen.id, "fix:") == 0)
+        {
+         HearWhatWasOpened(seen, now);
          return;
         }
       int work = m_memory.Find(seen.id), at = PursuitAt(work);
@@ -308,13 +325,13 @@ public:
       int work = (position != "") ? -1 : m_memory.Find(id);
       if(work >= 0)
         {
-         Answer(id, position, magic, m_memory.State(work), m_memory.works[work].evt.deals, 0);
+         Answer(id, position, magic, m_memory.State(work), m_memory.works[work].evt.deals, 0, false);
          return;
         }
       string wanted = (position != "") ? position : "0", tag = (position != "") ? "0" : magic;
       if(!view.there || !view.connected || !IsDigits(tag) || !IsDigits(wanted))
         {
-         Answer(id, position, magic, "", none, 0);
+         Answer(id, position, magic, "", none, 0, false);
          return;
         }
       int count = ArraySize(m_queries);
@@ -384,31 +401,46 @@ private:
          Reject(d, "OUTBOX_FULL");
      }
 
-   // At most one unfinished command per target, and one live exit per symbol on netting (R19, R10).
-   bool              Free(const int work) const
+   // At most one unfinished command per target, and one live exit per symbol on netting (R19, R10): none is judged by what
+   // the terminal showed before the last one ended.
+   bool              Free(const Cmd &cmd) const
      {
+      if(IsExit(cmd.op) && viewed <= m_exited)
+         return false;
       for(int i = 0; i < ArraySize(m_pursuits); i++)
-         if(Conflict(m_memory.works[work].cmd, m_memory.works[m_pursuits[i].work].cmd, m_netting))
+         if(Conflict(cmd, m_memory.works[m_pursuits[i].work].cmd, m_netting))
             return false;
       return true;
+     }
+
+   // Whether an exit of the symbol has to be corrected first (R10).
+   bool              Owes(const Cmd &cmd) const
+     {
+      for(int i = 0; i < ArraySize(m_owed); i++)
+         if(Conflict(cmd, m_memory.works[m_owed[i].work].cmd, true))
+            return true;
+      return false;
      }
 
    // Whether what it means may only not be shown yet. It has some seconds to appear; then it is gone.
    bool              PerhapsNew(const int held, const long now)
      {
       int work = m_held[held].work;
-      if(IsEntry(m_memory.works[work].cmd.op) || Shows(m_memory.works[work].cmd.target))
+      bool exit = IsExit(m_memory.works[work].cmd.op);
+      string side = exit ? StringSubstr(m_memory.works[work].cmd.side, 0, 1) : "";
+      if(IsEntry(m_memory.works[work].cmd.op) || Shows(m_memory.works[work].cmd.target, side))
          return false;
       if(m_held[held].unseen == NEVER)
          m_held[held].unseen = now;
       return now < m_held[held].unseen + UNSEEN_MS;
      }
 
-   // Whether the terminal has a position or an order of this name.
-   bool              Shows(const string target) const
+   // Whether the terminal has a position or an order of this name. A netting reversal keeps a position's name and changes
+   // its side; empty: either.
+   bool              Shows(const string target, const string side) const
      {
       for(int i = 0; i < ArraySize(view.positions); i++)
-         if(IdentOf(view.positions[i]) == target)
+         if(IdentOf(view.positions[i]) == target && (side == "" || view.positions[i].side == side))
             return true;
       for(int i = 0; i < ArraySize(view.orders); i++)
          if(view.orders[i].ticket == target)
@@ -418,7 +450,11 @@ private:
 
    void              Judge(const int work, Decision &d) const
      {
-      Cmd cmd = m_memory.works[work].cmd;
+      JudgeCommand(m_memory.works[work].cmd, d);
+     }
+
+   void              JudgeCommand(const Cmd &cmd, Decision &d) const
+     {
       DecideCommand(d, cmd, view, m_memory.control.halted, !m_specified || m_specs.Find(cmd.sym) >= 0);
       if(d.kind != DECIDED_PLAN)
          return;
@@ -441,6 +477,95 @@ private:
       Pursue(work, now + SETTLE_MS, now);
       last_id = id;
       last_word = "SENT";
+     }
+
+   //--- correcting (R10)
+
+   void              Owe(const int work)
+     {
+      Owed due;
+      if(!m_netting || !IsOwed(m_memory, work, due))
+         return;
+      int at = 0, count = ArraySize(m_owed);
+      while(at < count && m_owed[at].work != work)
+         at++;
+      if(at == count)
+         ArrayResize(m_owed, count + 1);
+      m_owed[at] = due;
+     }
+
+   void              Forgive(const int at)
+     {
+      int last = ArraySize(m_owed) - 1;
+      for(int i = at; i < last; i++)
+         m_owed[i] = m_owed[i + 1];
+      ArrayResize(m_owed, last);
+     }
+
+   // Takes back what an exit opened, as soon as it is known how much and the terminal shows it.
+   void              Correct(const int at, const long now)
+     {
+      if(m_owed[at].next == NEVER)
+         m_owed[at].next = now + m_owed[at].pause;
+      if(now < m_owed[at].next)
+         return;
+      if(!m_owed[at].counted)
+        {
+         AskWhatWasOpened(at, now);
+         return;
+        }
+      if(!Free(m_owed[at].cmd))
+         return;
+      if(m_owed[at].since == NEVER)
+         m_owed[at].since = now;
+      Decision d;
+      JudgeCommand(m_owed[at].cmd, d);
+      bool flat = (d.kind == DECIDED_VERDICT && d.verdict.st == "DONE");
+      if(flat && now < m_owed[at].since + FIX_SHOWN_MS)
+         return;
+      // begun once before, perhaps, and the lines were lost with the power
+      bool doubtful = (m_memory.works[m_owed[at].work].instance != m_memory.instance);
+      Cmd cmd = m_owed[at].cmd;
+      Forgive(at);
+      int work = Intend(cmd);
+      if(doubtful)
+         Pursue(work, now, now + lease_ms);
+      else if(d.kind == DECIDED_PLAN)
+         Begin(work, d.plan, now);
+      else
+         Tell(work, d.verdict);
+     }
+
+   void              AskWhatWasOpened(const int at, const long now)
+     {
+      int work = m_owed[at].work, deal = OpeningDeal(m_memory.works[work].evt);
+      if(deal < 0 || m_owed[at].looks >= FIX_LOOKS)
+        {
+         Forgive(at);
+         return;
+        }
+      m_owed[at].looks++;
+      m_owed[at].n = m_looks + 1;
+      m_owed[at].next = now + ((m_owed[at].looks <= 3) ? LOOK_SOON_MS : LOOK_LATER_MS);
+      Ask("fix:" + m_memory.works[work].cmd.id, "", "", m_memory.works[work].evt.deals[deal].position, 1);
+     }
+
+   void              HearWhatWasOpened(const Seen &seen, const long now)
+     {
+      for(int i = 0; i < ArraySize(m_owed); i++)
+        {
+         int work = m_owed[i].work, deal = OpeningDeal(m_memory.works[work].evt);
+         if(m_owed[i].n != seen.n || deal < 0 || m_owed[i].counted)
+            continue;
+         long opened = OpenedUnits(m_memory.works[work].evt, seen.deals);
+         if(opened <= 0)
+            return;
+         string side = m_memory.works[work].evt.deals[deal].side, position = m_memory.works[work].evt.deals[deal].position;
+         CorrectionOf(m_memory, work, side, UnitsText(opened), position, m_owed[i].cmd);
+         m_owed[i].counted = true;
+         m_owed[i].next = now;
+         return;
+        }
      }
 
    void              Release(const int work)
@@ -546,8 +671,11 @@ private:
         }
       if(v.final)
         {
+         if(m_netting && IsExit(m_memory.works[work].cmd.op) && PursuitAt(work) >= 0)
+            m_exited = viewed;
          Release(work);
          Drop(work);
+         Owe(work);
         }
      }
 
@@ -633,22 +761,26 @@ private:
          for(int i = 0; i < ArraySize(seen.deals); i++)
             if(query.position != "" || (seen.deals[i].magic == query.magic && !IsServers(seen.deals[i].reason)))
                AddDeal(found, seen.deals[i]);
-         Answer(query.id, query.position, query.magic, "", found, query.since);
+         bool working = false;
+         for(int i = 0; i < ArraySize(seen.working); i++)
+            working = working || seen.working[i].magic == query.magic;
+         Answer(query.id, query.position, query.magic, "", found, query.since, working);
          return;
         }
      }
 
    // In frames that fit: only the last one counts as a read of history.
    void              Answer(const string id, const string position, const string magic, const string jst,
-                            const DealRow &found[], const long since)
+                            const DealRow &found[], const long since, const bool working)
      {
       int count = ArraySize(found), from = 0;
       while(count - from > FRAME_DEALS)
         {
-         m_pen.Say(QresText(id, position, magic, "", DealsText(found, from, FRAME_DEALS), false, 0));
+         m_pen.Say(QresText(id, position, magic, "", DealsText(found, from, FRAME_DEALS), false, 0, false));
          from += FRAME_DEALS;
         }
-      m_pen.Say(QresText(id, position, magic, jst, DealsText(found, from, count - from), synced_since != NEVER, since));
+      m_pen.Say(QresText(id, position, magic, jst, DealsText(found, from, count - from), synced_since != NEVER, since,
+                         working));
      }
   };
 

@@ -145,10 +145,11 @@ string QuoteText(const QuoteRow &row)
   }
 
 string QresText(const string id, const string position, const string magic, const string jst, const string found,
-                const bool synced, const long since)
+                const bool synced, const long since, const bool working)
   {
    string text = Opened("QRES") + Pair("id", id) + Pair("position", position) + Pair("magic", magic) + Pair("jst", jst);
-   return text + PairList("found", found) + PairBool("synced", synced) + PairLong("hist_from", since) + "}";
+   return text + PairList("found", found) + PairBool("synced", synced) + PairLong("hist_from", since)
+          + PairBool("working", working) + "}";
   }
 
 string SnapText(const long boot, const long sseq, const int part, const int of, const string positions,

@@ -26,6 +26,8 @@
 #define RETRY_LEAST_MS 250
 #define RETRY_MOST_MS 5000
 #define STAMPS_MS 120000
+// Counted for a pause of unknown length: longer than an entry lives, shorter than an exit.
+#define PAUSE_UNKNOWN_MS 3600000
 
 enum ENUM_PHASE
   {
@@ -418,6 +420,8 @@ private:
            }
          if(walked - passed > SKEW_MS)
             Age(walked - passed);
+         else if(passed - walked > SKEW_MS) // set back, perhaps while the machine was paused: for how long nobody knows
+            Age(PAUSE_UNKNOWN_MS);
          if(MathMax(passed, walked) > SLEPT_MS)
            {
             m_synced.Broken();

@@ -119,7 +119,8 @@ string Rewritten(CJson &json, const int f)
          AddDeal(found, row);
         }
       return QresText(json.Text(f, "id", ""), json.Text(f, "position", ""), json.Text(f, "magic", ""), json.Text(f, "jst", ""),
-                      DealsText(found, 0, ArraySize(found)), json.Bool(f, "synced", false), json.Long(f, "hist_from", 0));
+                      DealsText(found, 0, ArraySize(found)), json.Bool(f, "synced", false), json.Long(f, "hist_from", 0),
+                      json.Bool(f, "working", false));
      }
    if(t == "SNAP")
       return SnapText(json.Long(f, "boot", 0), json.Long(f, "sseq", 0), (int)json.Long(f, "part", 1), (int)json.Long(f, "of", 1),

@@ -26,8 +26,12 @@ public:
    View              shown;
    string            said[]; // frames since Clear
    int               sent;   // trades since Clear
+   Trade             traded; // the last of them
+   bool              netting;
    long              now;
    long              ahead; // of `now`: the wall clock
+
+                     CDesk(void) { netting = false; }
 
    string            Open(const string name)
      {
@@ -35,6 +39,7 @@ public:
       Identity who;
       who.account = "77";
       who.server = "Demo";
+      who.netting = netting;
       link.Init(who, "", GetPointer(journal), GetPointer(journal.memory), GetPointer(checks_of));
       shown.there = true;
       shown.connected = true;
@@ -57,7 +62,10 @@ public:
          said[count] = link.pen.frames[i];
         }
       ArrayResize(link.pen.frames, 0);
-      sent += ArraySize(link.acts.trades);
+      int count = ArraySize(link.acts.trades);
+      sent += count;
+      if(count > 0)
+         traded = link.acts.trades[count - 1];
       ArrayResize(link.acts.trades, 0);
      }
 
@@ -273,6 +281,139 @@ void Exits(void)
    Check("then the next one goes", d.sent == 2);
   }
 
+DealRow Sold(const int number, const string entry, const string position)
+  {
+   DealRow row = DealOf(number, "0.10");
+   row.side = "S";
+   row.entry = entry;
+   row.position = position;
+   return row;
+  }
+
+void Show(CDesk &d, const string ticket, const string ident, const string side, const string volume)
+  {
+   ArrayResize(d.shown.positions, 1);
+   d.shown.positions[0].ticket = ticket;
+   d.shown.positions[0].ident = ident;
+   d.shown.positions[0].symbol = "EURUSD";
+   d.shown.positions[0].side = side;
+   d.shown.positions[0].volume = volume;
+   d.link.TakeView(d.shown, d.now, d.now);
+   d.Collect();
+  }
+
+// CLOSE 0.10 of position 1001 on a netting account; a person was faster, and its deal comes back as this one.
+void Overtaken(CDesk &d, const DealRow &deal)
+  {
+   Show(d, "1001", "1001", "B", "0.10");
+   d.Hear("{\"t\":\"CMD\",\"sym\":\"EURUSD\",\"magic\":\"" + deal.magic + "\",\"ep\":5,\"ttl_ms\":0,\"target\":\"1001\",\"id\":\"c-1\",\"seq\":1,"
+          + "\"op\":\"CLOSE\",\"side\":\"B\",\"expect_vol\":\"0.10\"}");
+   Check("the exit goes", d.sent == 1);
+   Answered answer;
+   answer.id = "c-1";
+   answer.retcode = 10009;
+   answer.order = deal.order;
+   AddDeal(answer.deals, deal);
+   ArrayResize(d.shown.positions, 0);
+   d.Clear();
+   d.link.TakeAnswered(answer, d.now, d.now);
+   d.Collect();
+  }
+
+void Corrects(void)
+  {
+   Fresh("corrects");
+   CDesk d;
+   d.netting = true;
+   d.Ready("corrects");
+   DealRow deal = Sold(1, "IN", "3001");
+   Overtaken(d, deal);
+   d.Hear("{\"t\":\"CMD\",\"sym\":\"EURUSD\",\"magic\":\"9\",\"ep\":5,\"ttl_ms\":0,\"target\":\"3001\",\"id\":\"c-2\",\"seq\":2,\"op\":\"CLOSE\",\"side\":\"S\"}");
+   Show(d, "3001", "3001", "S", "0.10");
+   Check("the next exit waits for the correction", d.sent == 0);
+   Seen seen;
+   AddDeal(seen.deals, deal);
+   d.See(seen);
+   d.Wait(250, true);
+   string magic = IntegerToString(((long)4660 << 48) | ((long)1 << 40) | 1);
+   Check("what was opened is taken back", d.sent == 1 && d.traded.id == "fix1-c-1" && d.traded.plan.type == ORDER_TYPE_BUY);
+   Check("all of it, of that position", SameAmount(d.traded.plan.volume, "0.10") && d.traded.plan.position == "3001");
+   Same("under a magic of its own", d.traded.plan.magic, magic);
+   Answered refused;
+   refused.id = "fix1-c-1";
+   refused.retcode = 10004;
+   d.Clear();
+   d.link.TakeAnswered(refused, d.now, d.now);
+   d.Collect();
+   Check("its end is told", d.Said("\"id\":\"fix1-c-1\"") == 1 && d.Said("\"st\":\"REJECTED\"") == 1);
+   d.Wait(1750, true);
+   Check("refused, it waits", d.sent == 0);
+   d.Wait(500, true);
+   Check("and is tried again under another name", d.sent == 1 && d.traded.id == "fix2-c-1");
+   Answered done;
+   done.id = "fix2-c-1";
+   done.retcode = 10009;
+   done.order = "3002";
+   DealRow back = DealOf(2, "0.10");
+   back.entry = "OUT";
+   back.position = "3001";
+   AddDeal(done.deals, back);
+   d.Clear();
+   d.link.TakeAnswered(done, d.now, d.now);
+   d.Collect();
+   ArrayResize(d.shown.positions, 0);
+   d.Wait(20000, true);
+   Check("then it is over", d.sent == 0 && d.Said("\"id\":\"c-2\"") > 0);
+  }
+
+// A reversal opened only what the position before it did not have; and nothing is sent where somebody has closed it.
+void Reverses(void)
+  {
+   Fresh("reverses");
+   CDesk d;
+   d.netting = true;
+   d.Ready("reverses");
+   DealRow deal = Sold(1, "INOUT", "1001"), first = DealOf(90, "0.10"), hand = Sold(95, "OUT", "1001");
+   deal.ticket = "6000";
+   first.position = "1001";
+   hand.volume = "0.06";
+   hand.magic = "0";
+   Overtaken(d, deal);
+   Show(d, "3001", "1001", "S", "0.06");
+   Seen late, seen;
+   AddDeal(late.deals, deal);
+   d.See(late);
+   Check("history does not say what was before", d.sent == 0);
+   d.Wait(1000, true);
+   AddDeal(seen.deals, hand);
+   AddDeal(seen.deals, deal);
+   AddDeal(seen.deals, first);
+   d.See(seen);
+   d.Wait(250, true);
+   Check("only what it opened is taken back", d.sent == 1 && SameAmount(d.traded.plan.volume, "0.06"));
+   string id = d.journal.memory.instance;
+   d.journal.Close();
+   CDesk next;
+   next.netting = true;
+   next.Ready("reverses");
+   next.Wait(20000, true);
+   Check("after a death it is looked for, not sent again", next.sent == 0 && next.journal.memory.instance != id);
+   next.journal.Close();
+   Fresh("flat");
+   CDesk f;
+   f.netting = true;
+   f.Ready("flat");
+   DealRow plain = Sold(1, "IN", "3001");
+   Overtaken(f, plain);
+   Seen whole;
+   AddDeal(whole.deals, plain);
+   f.See(whole);
+   f.Wait(4000, true);
+   Check("perhaps it is only not shown yet", f.Said("ALREADY_FLAT") == 0);
+   f.Wait(1500, true);
+   Check("what somebody has closed is left alone", f.sent == 0 && f.Said("\"reason\":\"ALREADY_FLAT\"") == 1);
+  }
+
 // A deal is told before the terminal shows its position: what is meant has 5 s to appear.
 void Unseen(void)
   {
@@ -326,7 +467,13 @@ void Pauses(void)
    d.ahead -= 3600000;
    d.Order(4, ",\"age_ms\":550000,\"hn\":" + IntegerToString(beat));
    d.Answer();
-   Check("a wall clock that is set back makes nothing older", d.sent == 1 && d.Said("\"reason\":\"TTL\"") == 0);
+   Check("a wall clock that is set back may hide a pause: an entry is too old", d.sent == 0 && d.Said("\"reason\":\"TTL\"") == 1);
+   d.Hear("{\"t\":\"EVTA\",\"n\":3}");
+   d.Wait(7000, true);
+   beat = d.LastBeat();
+   d.Clear();
+   d.Order(5, ",\"age_ms\":550000,\"hn\":" + IntegerToString(beat));
+   Check("what is counted from after it is not", d.Said("\"reason\":\"TTL\"") == 0);
   }
 
 // The hub calls the mirror fresh until it hears otherwise.
@@ -503,6 +650,8 @@ void OnStart(void)
    Lives();
    Refusals();
    Exits();
+   Corrects();
+   Reverses();
    Unseen();
    Pauses();
    Unsynced();

@@ -46,6 +46,7 @@ static const char* USAGE =
     "  --allow HOST          only these addresses may be connected to (default all), as in the terminal's list\n"
     "  --ca FILE             trust these certificates, too\n"
     "  --panel FILE          write what the chart shows to this file\n"
+    "  --tape FILE           write what goes over the program's sockets, and when, to this file; for measuring\n"
     "  --switch NAME=VALUE   algo, chart_algo, trade_allowed, trade_expert, connected: 0 or 1; also from DIR/switches, on SIGUSR1\n";
 
 static std::mutex switches_guard;
@@ -81,7 +82,9 @@ void fated(const char* where, const std::string& what) {
         size_t first = fate.find(':'), last = fate.rfind(':');
         if (fate.substr(0, first) != where || what.find(fate.substr(first + 1, last - first - 1)) == std::string::npos) continue;
         std::lock_guard hold(counting);
-        if (++times[fate] == std::atoi(fate.c_str() + last + 1)) kill(getpid(), SIGKILL);
+        if (++times[fate] != std::atoi(fate.c_str() + last + 1)) continue;
+        if (__gcov_dump) __gcov_dump();
+        kill(getpid(), SIGKILL);
     }
 }
 
@@ -93,6 +96,7 @@ __attribute__((constructor(150))) static void read_command_line(int argc, char**
         {"--account", &options.account}, {"--number", &options.number}, {"--currency", &options.currency}, {"--margin-mode", &options.margin_mode},
         {"--balance", &options.balance}, {"--leverage", &options.leverage}, {"--suffix", &options.suffix}, {"--broker", &options.broker},
         {"--data", &options.data}, {"--common", &options.common}, {"--symbol", &options.symbol}, {"--ca", &options.ca}, {"--panel", &options.panel},
+        {"--tape", &options.tape},
     };
     std::map<std::string, int*> numbers = {{"--timer-floor-ms", &options.timer_floor_ms}, {"--empty-ms", &options.empty_ms}};
     for (int i = 1; i < argc; ++i) {

@@ -14,7 +14,7 @@ namespace mql::runner {
 // From the command line; see `usage` in main.cpp.
 struct Options {
     std::string account, number, currency = "USD", margin_mode = "hedging", balance = "10000", suffix, leverage = "100";
-    std::string broker, data = ".", common, symbol = "EURUSD", ca, panel;
+    std::string broker, data = ".", common, symbol = "EURUSD", ca, panel, tape;
     std::map<std::string, std::string> inputs;
     std::vector<std::string> allowed;
     bool allow_all = true;

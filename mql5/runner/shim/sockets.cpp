@@ -1,6 +1,7 @@
 // Socket* with the terminal's manners, the documented traps among them, and WebRequest.
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 
 #include "runner.h"
@@ -39,15 +40,31 @@ bool allowed(const std::string& host) {  // the list that only the user can edit
 int limit(uint ms) { return ms == 0 ? DEFAULT_WAIT_MS : int(std::min(ms, uint(INT_MAX))); }
 int broken() { fail(ERR_NETSOCKET_IO_ERROR); return -1; }
 
+// What goes over the program's sockets, on request: for each piece CLOCK_MONOTONIC's ns, '<' or '>', its length, its bytes.
+void tape(char way, const uchar* bytes, size_t n) {
+    static FILE* file = options.tape.empty() ? nullptr : std::fopen(options.tape.c_str(), "wb");
+    if (!file || n == 0) return;
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long long ns = now.tv_sec * 1000000000LL + now.tv_nsec;
+    uint length = uint(n);
+    std::fwrite(&ns, sizeof ns, 1, file);
+    std::fwrite(&way, 1, 1, file);
+    std::fwrite(&length, sizeof length, 1, file);
+    std::fwrite(bytes, 1, n, file);
+}
+
 int send_all(Socket& s, const array<uchar>& from, uint length) {
     if (length > uint(from.size())) { fail(ERR_INVALID_PARAMETER); return -1; }
     int n = s.stream.send(from.data(), length, s.send_ms);
+    if (n > 0) tape('>', from.data(), size_t(n));
     return n < 0 ? broken() : n;
 }
 int receive(Socket& s, array<uchar>& to, uint most, int timeout_ms) {
     std::vector<uchar> buffer(std::min(most, 1u << 24));
     int n = s.stream.receive(buffer.data(), buffer.size(), timeout_ms);
     if (n < 0) return n;
+    tape('<', buffer.data(), size_t(n));
     if (!to.resize(n) || to.size() < n) { fail(ERR_INVALID_ARRAY); return -1; }
     copy_bytes(to.data(), buffer.data(), size_t(n));
     return n;
@@ -119,6 +136,7 @@ int SocketTlsRead(int handle, array<uchar>& to, uint most) {  // waits until all
         done += size_t(n);
     }
     if (done == 0) return broken();
+    tape('<', all.data(), done);
     to.resize(int64(done));
     copy_bytes(to.data(), all.data(), done);
     return int(done);

@@ -338,6 +338,7 @@ bool OrderSend(const MqlTradeRequest& request, MqlTradeResult& result) {
     if (refused(request, result)) return fails(ERR_TRADE_SEND_FAILED);
     result.request_id = next_request();
     carry_out(request, result);
+    fated("send", "");
     tell_answer(request, result);
     return is_done(result.retcode) ? true : fails(ERR_TRADE_SEND_FAILED);
 }

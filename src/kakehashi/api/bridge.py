@@ -36,7 +36,8 @@ def build_bridge_app(bridge: Bridge, settings: "Settings") -> FastAPI:
         title="kakehashi MT5 bridge",
         version=__version__,
         description="MetaTrader 5 terminals in sessions: the functions of the MetaTrader5 package over HTTP and WebSocket.",
-        routes=[*_health(bridge), sessionsocket.route(bridge, settings)],
+        # the doors that are used most come first: each route before them is looked at for each request
+        routes=[*sessions.commands(bridge).routes, *_health(bridge), sessionsocket.route(bridge, settings)],
         lifespan=lifespan,
         openapi_url=None,  # FastAPI's own would be public
         redirect_slashes=False,

@@ -116,15 +116,19 @@ async def carried_out(session: Session, wish: wishes.Command) -> Answer:
     )
 
 
+def commands(bridge: Bridge) -> APIRouter:
+    """The doors for commands."""
+    lean = APIRouter(prefix=V5, route_class=Lean, responses=REFUSALS)
+    _commands(lean, bridge)
+    return lean
+
+
 def routes(bridge: Bridge) -> APIRouter:
-    """All of them; :mod:`kakehashi.api.doors` says who may."""
+    """All others; :mod:`kakehashi.api.doors` says who may."""
     router = APIRouter(prefix=V5, route_class=Door, responses=REFUSALS)
     _life(router, bridge)
     _ids(router, bridge)
     _about(router)
-    lean = APIRouter(prefix=V5, route_class=Lean, responses=REFUSALS)
-    _commands(lean, bridge)
-    router.routes.extend(lean.routes)
     return router
 
 

@@ -23,7 +23,8 @@ from kakehashi.config.secrets import bad_config, masked, password_in, refuse_wea
 from kakehashi.domain.errors import KakehashiError
 
 NOT_SETTINGS: Final = frozenset(
-    f"KAKEHASHI_{name}" for name in ("CONFIG", "LANG", "EA_TOKEN", "SEND_TOKEN", "OPERATOR_TOKEN")
+    f"KAKEHASHI_{name}"
+    for name in ("CONFIG", "LANG", "EA_TOKEN", "SEND_TOKEN", "OPERATOR_TOKEN", "MT5_SEED", "MT5_TROUBLES")
 )
 """Variables that steer the program before there are settings."""
 

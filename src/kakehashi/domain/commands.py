@@ -10,23 +10,25 @@ from typing import Final
 
 import msgspec
 
+from kakehashi.domain.corrections import EXIT_OPENED, corrected, opened, opens
 from kakehashi.domain.frames import Cmd, DealRow, Evt, Query, QueryResult
-from kakehashi.domain.linkstate import Mirror, ident
+from kakehashi.domain.linkstate import Mirror
 from kakehashi.domain.linkwords import Alarm, CommandMoved, Deliver, Fact, LinkSettings
 from kakehashi.domain.orders import TERMINAL, Happening, State
+from kakehashi.domain.shown import EXITS, LOWERING, lowers_risk, resting_ticket, shown
 from kakehashi.domain.values import ZERO, Lots, Millis, Price
 
 DAY_MS: Final = 86_400_000
 ENDED_REMEMBERED: Final = 1_000
 ENTRIES: Final = frozenset({"OPEN", "PENDING"})
-EXITS: Final = frozenset({"CLOSE", "CLOSE_PARTIAL"})
-LOWERING: Final = EXITS | {"CANCEL"}
 UNFINISHED: Final = frozenset({State.SENT, State.ACKED, State.UNKNOWN, State.PARTIAL})
 FORGOTTEN: Final = "?"
 """The instance of a command that may have been sent to one that this copy of the hub does not remember."""
 DEALLESS: Final = frozenset({State.DONE, State.REJECTED, State.EXPIRED, State.NOT_EXECUTED, State.CANCELLED})
 """How a command may end without a deal. Which of them it was may be seen in two ways, and none of them moved a position."""
 RESTING: Final = frozenset({State.PLACED, State.PARTIAL})
+REFUSALS: Final = frozenset({"BAD_FRAME"})
+"""ERR codes that say of a command what its next copy will meet as well; the others come again rightly stamped."""
 UNANSWERED: Final = frozenset({0, 10012, 10031})
 """Retcodes after which the broker may still act for a long time; so does no answer at all (R7)."""
 BY_SERVER: Final = frozenset({"SL", "TP", "SO"})
@@ -73,6 +75,7 @@ class Delivery(msgspec.Struct, kw_only=True):
 
     :ivar instance: to whom it was first sent; nobody else ever gets it
     :ivar doubt_from: since when nobody can begin it any more
+    :ivar refused: what its EA said of a frame that it could not take; :meth:`Commands.refused` says what follows
     :ivar absent_since: the first read of history that did not find it, and the sync it was read in
     """
 
@@ -87,6 +90,7 @@ class Delivery(msgspec.Struct, kw_only=True):
     acked_now: Millis | None = None
     asked_now: Millis | None = None
     doubt_from: Millis = 0
+    refused: str = ""
     absent_since: tuple[Millis, Millis | None] | None = None
     deals: dict[str, DealRow] = {}
     filled: Lots = ZERO
@@ -173,6 +177,7 @@ class Commands:
         for d in sorted(self._live.values(), key=lambda d: (d.cmd.op not in LOWERING, d.cmd.seq)):
             due = d.state is State.QUEUED or (
                 d.state is State.SENT
+                and not d.refused
                 and d.instance == out.instance
                 and (d.sent_now is None or now - d.sent_now >= self._settings.resend_ms)
             )
@@ -232,6 +237,23 @@ class Commands:
         d.acked_now = now
         return self._move(d, State.ACKED)
 
+    def refused(self, code: str, message: str, instance: str) -> None:
+        """The EA could not take a frame (ERR), and says which: it will not take it the next time either.
+
+        It is asked once more whether its journal has the command: an earlier copy of the frame may have been taken, and its
+        ACK lost. If not, nothing was done and nothing will be (R2): :meth:`answered` ends it.
+        """
+        d = self._live.get(message.replace(":", " ").split(" ", 1)[0])
+        if d is not None and code in REFUSALS and d.state is State.SENT and d.instance == instance:
+            d.refused, d.asked_now = f"{code} {message}"[:200], None
+
+    def _not_taken(self, d: Delivery, frame: QueryResult, now: Millis) -> list[Fact]:
+        """What the journal of the EA that refused a frame says of its command."""
+        if frame.jst:
+            d.refused, d.acked_now = "", now
+            return self._move(d, State.ACKED)
+        return self._move(d, State.REJECTED, code="BAD_FRAME", reason=d.refused)
+
     # -- doubt ---------------------------------------------------------------------------------------------------
 
     def doubt(self, instance: str, free_from: Millis) -> list[Fact]:
@@ -276,10 +298,10 @@ class Commands:
 
     def _query_at(self, d: Delivery, mirror: Mirror) -> Millis | None:
         again = None if d.asked_now is None else d.asked_now + self._settings.resend_ms
-        if d.state is State.UNKNOWN:
+        if d.state is State.UNKNOWN or (d.refused and d.state is State.SENT):
             return again or 0
         if d.state in RESTING and d.doubt_from:  # an order that is still shown works on; its end has to be asked for
-            return None if _resting_ticket(d.cmd, mirror) else again or 0
+            return None if resting_ticket(d.cmd, mirror) else again or 0
         if d.state is State.ACKED and d.acked_now is not None:
             return max(d.acked_now + self._settings.status_ms, again or 0)
         return None
@@ -290,7 +312,8 @@ class Commands:
         times += [
             d.sent_now + self._settings.resend_ms
             for d in self._live.values()
-            if out is not None and d.state is State.SENT and d.sent_now is not None and self._may_go(d, out, mirror)
+            if out is not None and d.state is State.SENT and not d.refused and d.sent_now is not None
+            if self._may_go(d, out, mirror)
         ]
         return min(times, default=None)
 
@@ -305,7 +328,8 @@ class Commands:
         """What the executor says became of a command (an EVT with an id)."""
         d = self.find(evt.id)
         if d is None:
-            return []
+            told = corrected(evt)
+            return [told] if told is not None else []
         _gather(d, evt.deals)
         if evt.st not in _RESULTS:
             return [Alarm(code="BAD_RESULT", subject=evt.id, text=evt.st[:40])]
@@ -329,8 +353,12 @@ class Commands:
                 return []  # e.g. a journal that lost its last lines and had to find out anew
             return [Alarm(code="RESULT_CONFLICT", subject=d.cmd.id, text=f"{d.state} and then {after}")]
         revived = d.state in _REVIVED
-        facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(after))
-        return [*facts, Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id)] if revived else facts
+        facts = known + self._move(d, after, reason=reason, evidence=evidence, code=_code(d, after))
+        if revived:
+            facts.append(Alarm(code="EXECUTED_AFTER_ALL", subject=d.cmd.id))
+        if after in TERMINAL and _opened(d):
+            facts.append(opened(d.cmd.id, d.deals.values()))
+        return facts
 
     def deals(self, rows: Iterable[DealRow]) -> list[Fact]:
         """Deals that no result told of may still carry a command's magic."""
@@ -346,18 +374,25 @@ class Commands:
                 facts += self._evident(d, found)
         return facts
 
-    def answered(self, frame: QueryResult, mirror: Mirror, now: Millis, *, broker_offset: int) -> list[Fact]:
+    def answered(
+        self, frame: QueryResult, mirror: Mirror, now: Millis, *, broker_offset: int, instance: str
+    ) -> list[Fact]:
         """Judge what journal and venue say of a command: found deals always count, absence only as R7 allows."""
         d = self.find(frame.id)
         if d is None:
             return []
+        part = (
+            bool(frame.found) and not frame.jst
+        )  # of an answer in several frames: the last one says what the journal has
+        if d.refused and d.state is State.SENT and d.instance == instance and not part:
+            return self._not_taken(d, frame, now)
         facts = self._evident(d, [row for row in frame.found if _made_by(row, d)])
         if facts or d.state not in (State.UNKNOWN, *RESTING):
             return facts
         if frame.jst in DEALLESS and d.state is not State.PARTIAL:
             return self._result(d, State(frame.jst), evidence="the journal says so")
-        if d.state is State.UNKNOWN and mirror.fresh(now) and (seen := _seen(d.cmd, mirror)) is not None:
-            d.ticket = d.ticket or _resting_ticket(d.cmd, mirror)
+        if d.state is State.UNKNOWN and mirror.fresh(now) and (seen := shown(d.cmd, mirror)) is not None:
+            d.ticket = d.ticket or resting_ticket(d.cmd, mirror)
             return self._result(d, seen, evidence="the account shows it")
         if not self._absent(d, frame, mirror, now, broker_offset):
             return []
@@ -383,11 +418,12 @@ class Commands:
         window = s.no_answer_ms if d.retcode is None or d.retcode in UNANSWERED else s.in_flight_ms
         known = (
             frame.synced
+            and not frame.working
             and mirror.fresh(now)
             and mirror.synced_for(now) >= s.synced_ms
             and 0 < frame.hist_from <= d.first_sent_at + broker_offset - DAY_MS
             and now >= d.doubt_from + window
-            and not _resting_ticket(d.cmd, mirror)
+            and not resting_ticket(d.cmd, mirror)
             and (d.filled > 0 or not any(row.magic == d.cmd.magic for row in mirror.positions.values()))
         )
         if not known:
@@ -422,45 +458,19 @@ class Commands:
         return [moved]
 
 
-def lowers_risk(cmd: Cmd, mirror: Mirror) -> bool:
-    """Whether a command can only lower risk: exits, cancels, and a stop that moves the position's way and no further."""
-    if cmd.op in LOWERING:
-        return True
-    if cmd.op != "MODIFY" or cmd.sl <= 0:
-        return False
-    row = next((row for row in mirror.positions.values() if ident(row) == cmd.target), None)
-    if row is None:
-        return False
-    return row.sl == 0 or (cmd.sl >= row.sl if row.side == "B" else cmd.sl <= row.sl)
-
-
-def _seen(cmd: Cmd, mirror: Mirror) -> State | None:
-    """What a fresh mirror alone proves of a command in doubt."""
-    if cmd.op == "MODIFY":
-        row = next((row for row in mirror.positions.values() if ident(row) == cmd.target), None)
-        order = mirror.orders.get(cmd.target)
-        if row is not None and (row.sl, row.tp) == (cmd.sl, cmd.tp):
-            return State.DONE
-        if order is not None and (order.sl, order.tp, order.price) == (cmd.sl, cmd.tp, cmd.price):
-            return State.DONE
-    if cmd.op == "PENDING" and _resting_ticket(cmd, mirror):
-        return State.PLACED
-    if cmd.op == "CANCEL" and cmd.target not in mirror.orders:
-        return State.DONE
-    return None
-
-
-def _resting_ticket(cmd: Cmd, mirror: Mirror) -> str:
-    """The pending order that this command placed, or empty: whoever cancels it later has to name it."""
-    return next((row.ticket for row in mirror.orders.values() if row.magic == cmd.magic), "")
-
-
 def _made_by(row: DealRow, d: Delivery) -> bool:
     """Whether a deal is this command's: by its order, or by its magic unless the broker closed by itself."""
     return row.order == d.ticket != "" or (row.magic == d.cmd.magic and row.reason not in BY_SERVER)
 
 
-def _code(after: State) -> str:
+def _opened(d: Delivery) -> bool:
+    """Whether an exit did more than close (R10)."""
+    return d.cmd.op in EXITS and opens(d.deals.values())
+
+
+def _code(d: Delivery, after: State) -> str:
+    if _opened(d):
+        return EXIT_OPENED
     return "VENUE_REJECTED" if after is State.REJECTED else ""
 
 

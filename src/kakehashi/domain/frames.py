@@ -228,6 +228,7 @@ class QueryResult(_Frame, frozen=True, kw_only=True, tag="QRES"):
     :ivar jst: the journal's state of it, empty where it is unknown there
     :ivar found: the deals found, each as an EVT would tell it
     :ivar hist_from: how far back history was read, ms, broker time; 0: not at all
+    :ivar working: whether an order with this magic works on at the broker, so that more may follow
     """
 
     id: str = ""
@@ -237,6 +238,7 @@ class QueryResult(_Frame, frozen=True, kw_only=True, tag="QRES"):
     found: tuple[DealRow, ...] = ()
     synced: bool = False
     hist_from: Millis = 0
+    working: bool = False
 
 
 class Snap(_Frame, frozen=True, kw_only=True, tag="SNAP"):

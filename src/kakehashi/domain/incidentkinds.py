@@ -138,6 +138,11 @@ _TABLE: Final = (
     _kind("EXECUTED_AFTER_ALL", CRITICAL, SEEN,
           "Decide whether the position is wanted; Close it by hand or with an exit alert if not",
           "そのポジションが必要か判断する; 不要なら手動か決済アラートで閉じる"),
+    _kind("EXIT_OPENED", CRITICAL, SEEN,
+          "Read what the EA says: taken back, or not; Compare the position with the terminal; Close by hand what is not"
+          " wanted; Do not trade a netting account by hand while exits are under way",
+          "EA の報告（戻したか否か）を読む; ポジションを端末と照合する; 不要な分は手動で決済する;"
+          " ネッティング口座では決済の実行中に手動取引をしない"),
     _kind("PARTIAL_FILL", WARNING, SEEN,
           "Look at what is left of the position; Close the rest by hand or with the next exit",
           "ポジションの残りを確認する; 残りを手動か次の決済で閉じる", escalates=False),

@@ -370,7 +370,11 @@ class Link:
             self._out.facts += self.mirror.answered(answer)
             return
         self._out.facts += self.commands.answered(
-            answer, self.mirror, event.now, broker_offset=self.record.broker_offset
+            answer,
+            self.mirror,
+            event.now,
+            broker_offset=self.record.broker_offset,
+            instance=self.record.instance,
         )
         self._out.facts += self.mirror.deals(answer.found)
 
@@ -405,6 +409,7 @@ class Link:
         self._unlink(Turn.SAID_BYE, frame.reason[:200])
 
     def _err(self, frame: f.Err, _event: Arrived) -> None:
+        self.commands.refused(frame.code, frame.message, self.record.instance)
         self._out.facts.append(
             Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code[:40]} {frame.message[:200]}")
         )

@@ -55,12 +55,15 @@ def command(order: Order, *, offset: Millis) -> Cmd:
     )
 
 
-def delivery(order: Order, *, offset: Millis, at: Millis) -> Delivery:
-    """An order that went out over the link, as the link has to go on with it after a restart."""
+def delivery(order: Order, *, offset: Millis, at: Millis, set_back: Millis) -> Delivery:
+    """An order that went out over the link, as the link has to go on with it after a restart.
+
+    :param set_back: how far the wall clock was set back since the order was made, ms
+    """
     first_sent = next((then for state, then in order.past if state is State.SENT), order.updated_at)
     return Delivery(
         cmd=command(order, offset=offset),
-        age_ms=max(0, at - order.created_at),
+        age_ms=max(0, at + set_back - order.created_at),
         taken_now=0,
         taken_at=at,
         state=order.state,

@@ -381,9 +381,6 @@ Fact: TypeAlias = (
     | Alarm
 )
 
-MEASUREMENTS: Final = (Quoted, Balanced)
-"""Facts that need no commit before the frames of their step leave."""
-
 
 class Steps(msgspec.Struct, kw_only=True):
     """What one event leads to: commit ``facts``, then send ``frames`` in order, then do ``closes`` (R1).
@@ -395,7 +392,3 @@ class Steps(msgspec.Struct, kw_only=True):
     frames: list[tuple[str, FromHub]] = []
     closes: list[tuple[str, int, str]] = []
     facts: list[Fact] = []
-
-    @property
-    def must_commit(self) -> bool:
-        return any(not isinstance(fact, MEASUREMENTS) for fact in self.facts)

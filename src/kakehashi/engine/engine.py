@@ -3,14 +3,14 @@
 The same events in the same order, with the mirror views that were recorded beside them, give the same rows (law 8).
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from kakehashi.domain.again import Names, again, overtaken
+from kakehashi.domain.again import again, overtaken
 from kakehashi.domain.alerts import OrderKind
+from kakehashi.domain.corrections import EXIT_OPENED
 from kakehashi.domain.decide import Decision, Intent, decide, redecide
 from kakehashi.domain.deliveries import (
     check_whole,
@@ -44,51 +44,21 @@ from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.reconcile import DOUBTFUL, evidence
 from kakehashi.domain.rules import Route
 from kakehashi.domain.values import Account, MarginMode, Redelivery
-from kakehashi.domain.views import AccountView, Leg, RouteMemory, Signal
-from kakehashi.engine.book import Book
+from kakehashi.domain.views import Leg, RouteMemory, Signal
 from kakehashi.engine.memory import after_entry, after_target, memory_key
 from kakehashi.engine.mirror import Mirror
 from kakehashi.engine.outcome import Heard, Outcome
+from kakehashi.engine.state import EngineSettings, EngineState
 
 T = TypeVar("T")
 
-MAGICS_REMEMBERED = 10_000
-SEQ_BITS = 48
 
-
-class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine is told once.
-
-    :ivar prefix: 15 random bits of this installation, the upper part of every magic (R18)
-    :ivar max_attempts: deliveries of one order before it is a dead letter
-    :ivar stale_ms: age at which an account's last report no longer counts
-    :ivar unconfirmed_ms: how long a bare "taken" may stay without a result before a person is told
-    """
-
-    prefix: int
-    max_attempts: int = 5
-    stale_ms: int = 30_000
-    unconfirmed_ms: int = 300_000
-
-
-class Engine:
+class Engine(EngineState):
     """Owns the live orders of its accounts. Not thread-safe: one caller, one event after the other."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        self.settings = settings
-        self.accounts: dict[str, Account] = {}
-        self.routes: dict[str, Route] = {}
-        self.kills: frozenset[str] = frozenset()
-        self.mirrors: dict[str, Mirror] = {}
-        self.book = Book()
-        self.memories: dict[str, RouteMemory] = {}
-        self.magics: dict[str, OrderedDict[int, str]] = {}
-        self.signals: dict[str, Signal] = {}
+        super().__init__(settings)
         self._overtaken: dict[str, dict[str, Order]] = {}
-        self.seq = 0
-        self._out = Outcome()
-        self._views: dict[str, MirrorView] = {}
-        self._given_views: Mapping[str, MirrorView] | None = None
 
     # -- the front door ------------------------------------------------------------------------------------------
 
@@ -261,16 +231,6 @@ class Engine:
                 )
         return orders
 
-    def know_magic(self, order: Order) -> None:
-        """Remember whose an order is, so that its position is known for the route's; the oldest are forgotten."""
-        magics = self.magics.setdefault(order.account, OrderedDict())
-        magics[order.magic] = order.route
-        if len(magics) > MAGICS_REMEMBERED:
-            magics.popitem(last=False)
-
-    def _names(self, seq: int) -> Names:
-        return Names(f"o-{self.settings.prefix:x}-{seq}", seq, (self.settings.prefix << SEQ_BITS) | seq)
-
     def _new_order(
         self, intent: Intent, signal: Signal, route: Route, account: Account, *, waits_for: tuple[str, ...], at: int
     ) -> Order:
@@ -353,7 +313,7 @@ class Engine:
         fill = fill_of(order, after, event)
         if fill is not None:
             self._out.fills[fill.id] = fill
-            if mirror is not None and not event.evidence:
+            if mirror is not None and not event.evidence and after.code != EXIT_OPENED:
                 account = self.accounts.get(order.account)
                 netting = account is not None and account.margin_mode is MarginMode.NETTING
                 mirror.fill(after, fill.volume, netting=netting)
@@ -476,17 +436,6 @@ class Engine:
                     if order.is_entry:
                         self._cancel_if_queued(order.id, event.at, code="KILLED")
 
-    def killed(self, account: str) -> bool:
-        """Whether a kill switch covers this account: ``*`` is global, ``user:NAME`` one user's."""
-        known = self.accounts.get(account)
-        return bool({"*", account, f"user:{known.user}" if known else ""} & self.kills)
-
-    def _stale(self, account: str, at: int) -> bool:
-        """Whether it has reported before, and not lately; one that never did is handed what it is due."""
-        mirror = self.mirrors.get(account)
-        reported_at = mirror.reported_at if mirror is not None else None
-        return reported_at is not None and at - reported_at > self.settings.stale_ms
-
     def _dead_letter(self, event: DeadLetterRetried | DeadLetterDiscarded) -> None:
         order = self._known(event.order)
         if isinstance(event, DeadLetterRetried):
@@ -503,47 +452,6 @@ class Engine:
             self._remember(
                 event.route, event.account, event.symbol, msgspec.structs.replace(memory, closed_by_other=True)
             )
-
-    # -- state ---------------------------------------------------------------------------------------------------
-
-    def _view(self, account: Account, symbol: str, at: int) -> AccountView:
-        key = f"{account.name}|{symbol}"
-        if self._given_views is not None:
-            seen = self._given_views.get(key, MirrorView())
-        else:
-            mirror = self.mirrors.get(account.name)
-            seen = MirrorView()
-            if mirror is not None:
-                seen = mirror.view(symbol, at=at, stale_ms=self.settings.stale_ms, pip=account.pips.get(symbol))
-        view = AccountView(
-            account=account,
-            killed=self.killed(account.name),
-            magics=self.magics.get(account.name, {}),
-            orders=self.book.of(account.name),
-        )
-        if not seen.reported:
-            return view
-        self._views[key] = seen
-        return msgspec.structs.replace(view, **{name: getattr(seen, name) for name in MirrorView.__struct_fields__})
-
-    def _remember(self, route: str, account: str, symbol: str, memory: RouteMemory | None) -> None:
-        if memory is not None:
-            key = memory_key(route, account, symbol)
-            self.memories[key] = memory
-            self._out.memories[key] = memory
-
-    def _known(self, order_id: str) -> Order:
-        order = self.book.get(order_id)
-        if order is None:
-            raise Rejected("NOT_FOUND", f"no order {order_id} is open here", value=order_id)
-        return order
-
-    def _keep(self, order: Order) -> None:
-        if not order.past or order.past[-1][0] is not order.state:
-            past = (*order.past, (order.state, order.updated_at))
-            order = msgspec.structs.replace(order, past=past)
-        self.book.put(order)
-        self._out.orders[order.id] = order
 
     def _cancel_if_queued(self, order_id: str, at: int, *, code: str) -> None:
         order = self.book.get(order_id)

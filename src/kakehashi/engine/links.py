@@ -5,7 +5,7 @@ commit, and sends the frames after it (R1).
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -21,8 +21,9 @@ from kakehashi.domain.messages import AccountReport, DeliveriesLeased, Event, Or
 from kakehashi.domain.orders import IN_FLIGHT, Happening, Order, State
 from kakehashi.domain.values import ZERO, Millis, Money, Quote
 from kakehashi.domain.views import BrokerPosition
-from kakehashi.engine.engine import SEQ_BITS, Engine
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.mirror import Mirror
+from kakehashi.engine.state import SEQ_BITS
 
 WITHDRAWN = "WITHDRAWN"
 """The code of a command that the order book has ended already: nobody needs to hear of it again."""
@@ -79,10 +80,20 @@ class Links:
 
     # -- made and loaded -----------------------------------------------------------------------------------------
 
-    def load(self, account: str, state: LinkState, orders: Iterable[Order], *, now: Millis, at: Millis) -> None:
+    def load(
+        self,
+        account: str,
+        state: LinkState,
+        orders: Iterable[Order],
+        *,
+        now: Millis,
+        at: Millis,
+        set_back: Callable[[Order], Millis],
+    ) -> None:
         """A link as it was when the process before this one ended; nothing of it is proven until its EA comes back.
 
         :param orders: the account's orders that went out over the link and may still have news
+        :param set_back: how far the wall clock was set back since an order was made, ms: it is older by that
         """
         mirror = self._engine.mirrors.get(account)
         offset = state.record.broker_offset
@@ -91,13 +102,18 @@ class Links:
             self._settings,
             now=now,
             positions=[row(p, offset=offset) for p in mirror.positions.values()] if mirror is not None else (),
-            deliveries=[delivery(o, offset=offset, at=at) for o in orders if o.linked and o.state in ON_ITS_WAY],
+            deliveries=[
+                delivery(o, offset=offset, at=at, set_back=set_back(o))
+                for o in orders
+                if o.linked and o.state in ON_ITS_WAY
+            ],
         )
         self._since[account] = state.since
         if mirror is not None:
             mirror.proven = False
         self._watched[account] = set(state.record.symbols)
-        self._note_ages(account, now=now, at=at)
+        queued = self._engine.book.of(account).standing(State.QUEUED)
+        self._noted[account] = {o.id: (now, _age(o, at + set_back(o))) for o in queued}
         self._schedule(account)
 
     def _link(self, account: str, now: Millis) -> Link:
@@ -294,6 +310,22 @@ class Links:
                     yield w.Deliver(now=now, at=at, cmd=cmd, age_ms=max(ages.get(order.id, 0), at - order.created_at))
         if self._watched.get(account, set()) - set(link.record.symbols):
             yield w.Watch(now=now, at=at, symbols=tuple(sorted(self._watched[account])[:MAX_WATCHED]))
+
+    def unsent(self, account: str, *, now: Millis, at: Millis) -> Iterator[w.Deliver | OrderReported]:
+        """What a copy of the hub that was put back believes unsent, the newer one may have sent: the link has to know of it
+        before it is confirmed, and asks after it (R20).
+
+        What was to be decided again is not: nobody knows any more what it waited for.
+        """
+        link = self._links[account]
+        for order in tuple(self._engine.book.of(account).standing(State.QUEUED)):
+            if order.held:
+                yield OrderReported(
+                    at=at, account=account, order=order.id, happening=Happening.CANCELLED, code="HUB_RESTORED"
+                )
+            elif link.commands.find(order.id) is None:
+                cmd = command(order, offset=link.record.broker_offset)
+                yield w.Deliver(now=now, at=at, cmd=cmd, age_ms=max(0, at - order.created_at))
 
     def _note_ages(self, account: str, *, now: Millis, at: Millis) -> Mapping[str, Millis]:
         """How old the waiting orders are by the clock that is never set, ms: the wall clock may have gone back (R9)."""

@@ -15,7 +15,8 @@ from kakehashi.domain.views import BrokerPosition
 DAY_MS = 86_400_000
 BAR_MS = 300_000
 ATR_PERIOD = 14
-DEALS_REMEMBERED = 5_000
+DEALS_REMEMBERED = 256
+"""By ticket. An older deal that is told again counts as seen: what is kept is written with every fill."""
 MAX_QUOTED, MAX_INSTRUMENTS = 1_000, 20_000
 """Symbols kept of one account; the mirror is one row, and an EA that makes symbols up must not make it endless."""
 CLOSING = frozenset({"OUT", "INOUT", "OUT_BY"})
@@ -53,6 +54,7 @@ class Mirror(msgspec.Struct):
     """One account as last reported. Plain state; :meth:`apply` folds a report in.
 
     :ivar proven: whether the EA link proves it right at this moment (R13); None: no link, its age decides
+    :ivar seen_deals: the newest deals that are counted already, with their times; ``seen_until``: none older counts any more
     """
 
     account: str
@@ -70,7 +72,8 @@ class Mirror(msgspec.Struct):
     day_start_equity: Money | None = None
     day_profit: Money = ZERO
     losing_streak: int = 0
-    seen_deals: dict[str, None] = {}
+    seen_deals: dict[str, Millis] = {}
+    seen_until: Millis = 0
 
     def apply(self, report: AccountReport, *, day_offset_ms: int = 0) -> tuple[Deal, ...]:
         """Fold a report in; the deals that were new are returned, oldest first.
@@ -142,11 +145,11 @@ class Mirror(msgspec.Struct):
             self.day_start_equity = report.equity if self.equity is None else self.equity
 
     def _note_deal(self, deal: Deal) -> bool:
-        if deal.ticket in self.seen_deals:
+        if deal.ticket in self.seen_deals or 0 < deal.time <= self.seen_until:
             return False
-        self.seen_deals[deal.ticket] = None
+        self.seen_deals[deal.ticket] = deal.time
         while len(self.seen_deals) > DEALS_REMEMBERED:
-            del self.seen_deals[next(iter(self.seen_deals))]
+            self.seen_until = max(self.seen_until, self.seen_deals.pop(next(iter(self.seen_deals))))
         return True
 
     def _count(self, deal: Deal) -> None:

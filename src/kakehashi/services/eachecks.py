@@ -8,14 +8,14 @@ from kakehashi.domain.codes import CODES, render
 from kakehashi.domain.eacheck import EaState, Finding, SelfReport, check
 from kakehashi.domain.linkwords import LinkState
 from kakehashi.domain.rules import Route
-from kakehashi.domain.values import Millis
+from kakehashi.domain.values import Instrument, Millis
 from kakehashi.engine.mirror import Mirror
 from kakehashi.ports import Store
 from kakehashi.services import desk, mirrors
 
 T = TypeVar("T")
 
-_KINDS: Final = ("hello", "refused", "link", "worth", "mirror")
+_KINDS: Final = ("hello", "refused", "link", "worth", "mirror", "symbols")
 
 
 async def findings(store: Store, name: str, *, at: Millis, lang: str = "en") -> list[dict[str, str]]:
@@ -39,6 +39,7 @@ async def _state(store: Store, name: str, *, at: Millis) -> EaState:
 
     hello, refused = kept("hello", SelfReport), kept("refused", SelfReport)
     link, worth, mirror = kept("link", LinkState), kept("worth", mirrors.Worth), kept("mirror", Mirror)
+    symbols = kept("symbols", dict[str, Instrument])
     standing = (await mirrors.standings(store, now=at)).get(name, mirrors.Standing())
     routes = [msgspec.json.decode(r.body, type=Route) for r in await store.configs("route")]
     told_since = worth is not None and (hello is None or worth.at >= hello.at)
@@ -53,7 +54,7 @@ async def _state(store: Store, name: str, *, at: Millis) -> EaState:
         halted=link is not None and link.record.halted,
         suspended=standing.suspended,
         reported=standing.fresh if mirror is not None and mirror.reported_at is not None else None,
-        instruments=mirror.instruments if mirror is not None else {},
+        instruments=symbols or {},
     )
 
 

@@ -9,12 +9,14 @@ import msgspec
 from kakehashi.domain.linkwords import LinkSettings, LinkState
 from kakehashi.domain.messages import ConfigChanged
 from kakehashi.domain.orders import TERMINAL, Order, State
-from kakehashi.domain.views import RouteMemory
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.domain.values import Instrument, Millis
+from kakehashi.domain.views import BrokerPosition, RouteMemory
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
 from kakehashi.engine.mirror import Mirror
+from kakehashi.engine.state import EngineSettings
 from kakehashi.ports import Clock, Ownership, Store
-from kakehashi.services.scribe import Scribe, StoredSignal
+from kakehashi.services.scribe import Counters, Scribe, StoredSignal
 from kakehashi.services.watch import Watch, WatchSettings, look_at, standing
 
 LIVE_STATES = tuple(s.value for s in State if s not in TERMINAL or s is State.DEAD)
@@ -44,28 +46,33 @@ async def load(store: Store, ownership: Ownership, clock: Clock, rules: Rules) -
     :raises Unavailable: the store does not answer
     """
     state = {r["key"]: r["body"] for r in await store.rows("states", limit=1_000_000)}
-    counters: Mapping[str, Any] = {}
+    counters = Counters()
     if (raw := state.get(f"engine|{ownership.owner}")) is not None:
-        counters = msgspec.json.decode(raw)
-    prefix = int(counters.get("prefix") or rules.engine.prefix)
+        counters = msgspec.json.decode(raw, type=Counters)
+    prefix = counters.prefix or rules.engine.prefix
     engine = Engine(msgspec.structs.replace(rules.engine, prefix=prefix))
-    engine.seq = int(counters.get("seq", 0))
+    engine.seq = counters.seq
     loaded = Loaded(
         engine,
         Links(engine, rules.link),
-        Scribe(engine, ownership),
+        Scribe(engine, ownership, clock, counters),
         {},
         Watch(rules.watch, look=look_at(lambda: engine)),
     )
     for key, raw in state.items():
         _load_state(loaded, key, raw)
+    await _load_mirrors(store, loaded, state)
     linked = await _load_orders(store, engine)
+
+    def set_back(order: Order) -> Millis:
+        return counters.eras.set_back_since(order.seq, clock)
+
     now, at = int(clock.monotonic() * 1000), clock.now_ms()
     for key, raw in state.items():
         kind, _, name = key.partition("|")
         if kind == "link" and name in engine.accounts:
             kept = msgspec.json.decode(raw, type=LinkState)
-            loaded.links.load(name, kept, linked.get(name, ()), now=now, at=at)
+            loaded.links.load(name, kept, linked.get(name, ()), now=now, at=at, set_back=set_back)
             loaded.links.see_routes(name)
     loaded.watch.load(
         at=at,
@@ -85,6 +92,15 @@ def new_prefix(*, but: frozenset[int] = frozenset()) -> int:
     return prefix
 
 
+def new_leap() -> int:
+    """How many command numbers a start leaves out: up to four million of the 2^40 there are.
+
+    A hub that was put back from an old copy counts on from that copy's last number, as its forgotten future did; with the
+    clock set back too, the time of day does not part the two. Chance does (R20).
+    """
+    return 1 + secrets.randbelow(2**22)
+
+
 def _load_state(loaded: Loaded, key: str, raw: Any) -> None:
     kind, _, name = key.partition("|")
     engine = loaded.engine
@@ -94,9 +110,22 @@ def _load_state(loaded: Loaded, key: str, raw: Any) -> None:
         loaded.versions[(event.kind, event.name)] = event.version
     elif kind == "memory":
         engine.memories[name] = msgspec.json.decode(raw, type=RouteMemory)
-    elif kind == "mirror":
-        engine.mirrors[name] = msgspec.json.decode(raw, type=Mirror)
-        loaded.scribe.found(name, engine.mirrors[name].positions)
+
+
+async def _load_mirrors(store: Store, loaded: Loaded, state: Mapping[str, Any]) -> None:
+    """Of each account its mirror's own row, its symbols and its positions."""
+    mirrors = loaded.engine.mirrors
+    for key, raw in state.items():
+        if key.startswith("mirror|"):
+            mirrors[key.partition("|")[2]] = msgspec.json.decode(raw, type=Mirror)
+    for row in await store.rows("positions", limit=1_000_000):
+        if (mirror := mirrors.get(row["account"])) is not None:
+            held = msgspec.json.decode(row["body"], type=BrokerPosition)
+            mirror.positions[held.ident] = held
+    for name, mirror in mirrors.items():
+        if (raw := state.get(f"symbols|{name}")) is not None:
+            mirror.instruments = msgspec.json.decode(raw, type=dict[str, Instrument])
+        loaded.scribe.found(name, mirror.positions, mirror.instruments)
 
 
 async def _load_orders(store: Store, engine: Engine) -> Mapping[str, list[Order]]:

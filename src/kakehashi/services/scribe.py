@@ -10,11 +10,12 @@ from kakehashi.domain.linkwords import Balanced, EventBooked
 from kakehashi.domain.messages import AccountReport, ConfigChanged, Recorded, SignalReceived
 from kakehashi.domain.orders import Order, State
 from kakehashi.domain.rules import Route
-from kakehashi.domain.values import Millis, Money
+from kakehashi.domain.values import Instrument, Millis, Money
 from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
 from kakehashi.engine.engine import Engine
 from kakehashi.engine.outcome import Heard, Outcome
-from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow
+from kakehashi.ports import AuditRow, Clock, Commit, JournalEntry, Ownership, SignalRow, StateRow
+from kakehashi.services.ids import Eras
 from kakehashi.services.watch import row_key
 
 MIRROR_EVERY_MS = 30_000
@@ -33,6 +34,14 @@ class StoredSignal(msgspec.Struct, frozen=True, kw_only=True):
     signal: Signal
     legs: tuple[Any, ...] = ()
     duplicate_of: str = ""
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept with every new order, so that the next process numbers on and knows how old each order is."""
+
+    seq: int = 0
+    prefix: int = 0
+    eras: Eras = Eras()
 
 
 class Batch:
@@ -70,16 +79,21 @@ class Batch:
 class Scribe:
     """Knows how each change is written, and what of the mirrors is on disk already."""
 
-    def __init__(self, engine: Engine, ownership: Ownership) -> None:
-        self._engine, self._ownership = engine, ownership
+    def __init__(self, engine: Engine, ownership: Ownership, clock: Clock, counters: Counters) -> None:
+        """:param counters: as the store holds them"""
+        self._engine, self._ownership, self._clock = engine, ownership, clock
+        self._counters = counters
         self._mirror_saved: dict[str, Millis] = {}
         self._worth_saved: dict[str, tuple[Millis, Money | None, bool]] = {}
-        self._symbols_saved: dict[str, tuple[int, int]] = {}
+        self._symbols_saved: dict[str, tuple[Mapping[str, Instrument], int]] = {}
         self._positions_saved: dict[str, dict[str, BrokerPosition]] = {}
 
-    def found(self, account: str, positions: Mapping[str, BrokerPosition]) -> None:
-        """What the store held of an account's positions when it was loaded."""
+    def found(
+        self, account: str, positions: Mapping[str, BrokerPosition], instruments: Mapping[str, Instrument]
+    ) -> None:
+        """What the store held of an account when it was loaded."""
         self._positions_saved[account] = dict(positions)
+        self._symbols_saved[account] = (dict(instruments), 0)
 
     def gather(self, outcome: Outcome, batch: Batch, *, at: Millis) -> None:
         """Take in what one event changed."""
@@ -120,35 +134,43 @@ class Scribe:
             batch.state(f"worth|{account}", {"at": at} | msgspec.structs.asdict(told))
 
     def mirror(self, report: AccountReport, batch: Batch) -> None:
-        """Positions when they changed; the mirror with them or new symbols, else every half minute: reports rebuild it."""
+        """Positions when they changed, each in its row, and the mirror with them; symbols when there are new ones; else
+        every half minute: reports rebuild it.
+        """
         mirror = self._engine.mirrors[report.account]
         due = report.at - self._mirror_saved.get(report.account, 0) >= MIRROR_EVERY_MS
-        known, early = self._symbols_saved.get(report.account, (0, 0))
-        early = 0 if due else early + (len(mirror.instruments) > known)
-        due = due or (len(mirror.instruments) > known and early <= MAX_EARLY)
+        known, early = self._symbols_saved.get(report.account, ({}, 0))
+        early = 0 if due else early + (len(mirror.instruments) > len(known))
+        due = due or (len(mirror.instruments) > len(known) and early <= MAX_EARLY)
         if report.positions is None and not due:
             return
-        saved = self._positions_saved.get(report.account, {})
-        moved = {i: msgspec.structs.replace(p, profit=p.profit * 0) for i, p in mirror.positions.items()}
-        changed = moved != saved
-        if changed:
-            for ident in saved.keys() - moved.keys():
-                batch.deletes.append(("positions", saved[ident].key))
-            for ident in sorted(moved):
-                batch.rows[("positions", mirror.positions[ident].key)] = mirror.positions[ident]
-            self._positions_saved[report.account] = moved
-        if changed or due:
+        if self._positions(report.account, mirror.positions, batch) or due:
             self._mirror_saved[report.account] = report.at
-            self._symbols_saved[report.account] = (len(mirror.instruments), early)
-            batch.state(f"mirror|{report.account}", mirror)
+            batch.state(f"mirror|{report.account}", msgspec.structs.replace(mirror, positions={}, instruments={}))
+        if due and mirror.instruments != self._symbols_saved.get(report.account, ({}, 0))[0]:
+            batch.state(f"symbols|{report.account}", mirror.instruments)
+            self._symbols_saved[report.account] = (dict(mirror.instruments), early)
+
+    def _positions(self, account: str, shown: Mapping[str, BrokerPosition], batch: Batch) -> bool:
+        """Whether any came, went or changed by more than its floating profit."""
+        saved = self._positions_saved.setdefault(account, {})
+        gone = saved.keys() - shown.keys()
+        moved = [ident for ident, position in shown.items() if not _same(position, saved.get(ident))]
+        for ident in gone:
+            batch.deletes.append(("positions", saved.pop(ident).key))
+        for ident in sorted(moved):
+            batch.rows[("positions", shown[ident].key)] = saved[ident] = shown[ident]
+        return bool(gone or moved)
 
     def commit(self, batch: Batch) -> Commit:
         """The batch as one transaction. State that every event changes is encoded once, here."""
         for key, memory in batch.memories.items():
             batch.state(f"memory|{key}", memory)
         if batch.new_orders:
-            counters = {"seq": self._engine.seq, "prefix": self._engine.settings.prefix}
-            batch.state(f"engine|{self._ownership.owner}", counters)
+            seq, prefix, known = self._engine.seq, self._engine.settings.prefix, self._counters
+            eras = known.eras.on(self._clock, known.seq + 1)
+            self._counters = Counters(seq=seq, prefix=prefix, eras=eras)
+            batch.state(f"engine|{self._ownership.owner}", self._counters)
         return Commit(
             ownership=self._ownership,
             journal=[*(self._entry(r) for r in batch.recorded), *batch.booked],
@@ -166,6 +188,10 @@ class Scribe:
         kind = type(event).__name__
         owner = self._ownership.owner
         return JournalEntry(at=event.at, owner=owner, kind=kind, trace_id=trace, body=_encode(recorded))
+
+
+def _same(shown: BrokerPosition, saved: BrokerPosition | None) -> bool:
+    return shown is saved or (saved is not None and msgspec.structs.replace(shown, profit=saved.profit) == saved)
 
 
 def _order_audit(order: Order) -> AuditRow:

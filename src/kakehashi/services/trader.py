@@ -21,14 +21,15 @@ from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.domain.messages import ConfigChanged, Event, Renumbered, SignalReceived, TimePassed
 from kakehashi.domain.signals import DIFFERS, differences
 from kakehashi.domain.views import Signal
-from kakehashi.engine.engine import Engine, EngineSettings
+from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
 from kakehashi.engine.outcome import Outcome
+from kakehashi.engine.state import EngineSettings
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.changes import Changes
 from kakehashi.services.gateway import Gateway, LinkInput
 from kakehashi.services.keys import TakenKeys
-from kakehashi.services.loading import Loaded, Rules, load, new_prefix
+from kakehashi.services.loading import Loaded, Rules, load, new_leap, new_prefix
 from kakehashi.services.scribe import StoredSignal
 from kakehashi.services.turn import Turn
 from kakehashi.services.watch import SignOfLife, WatchSettings
@@ -181,13 +182,13 @@ class Trader:
         await self._refresh_config(direct=True)
 
     async def _number_on(self) -> None:
-        """Count orders on from the time of day: a store that was put back from an old copy must not give out again the
-        numbers, and with them the magics, that its forgotten future gave out (R20). Ten orders a second are counted for.
+        """Count orders on from the time of day, or a leap further: a store that was put back from an old copy must not give
+        out again the numbers, and with them the magics, that its forgotten future gave out (R20). Ten orders a second are
+        counted for; the leap is for a clock that was set back as well.
         """
         now = self._clock.now_ms()
-        seq = (now - NUMBERED_FROM_MS) // 100
-        if seq > self.engine.seq:
-            await self._turn([Asked(Renumbered(at=now, prefix=self.engine.settings.prefix, seq=seq))])
+        seq = max((now - NUMBERED_FROM_MS) // 100, self.engine.seq) + new_leap()
+        await self._turn([Asked(Renumbered(at=now, prefix=self.engine.settings.prefix, seq=seq))])
 
     async def run(self) -> None:
         """Until cancelled: take what has arrived, process, commit, release."""

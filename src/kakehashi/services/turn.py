@@ -4,8 +4,6 @@ import structlog
 
 from kakehashi.domain import linkwords as w
 from kakehashi.domain.errors import KakehashiError, Rejected
-from kakehashi.domain.link import Link
-from kakehashi.domain.linkrows import command
 from kakehashi.domain.messages import (
     AccountReport,
     Ask,
@@ -22,7 +20,6 @@ from kakehashi.domain.messages import (
     TimePassed,
 )
 from kakehashi.domain.notices import NoticeTold
-from kakehashi.domain.orders import Happening, State
 from kakehashi.engine.links import Routed
 from kakehashi.engine.outcome import Outcome
 from kakehashi.ports import AuditRow, Clock
@@ -244,25 +241,14 @@ class Turn:
             seen = frozenset(p.magic >> 48 for m in self._engine.mirrors.values() for p in m.positions.values())
             prefix = new_prefix(but=used | seen | {self._engine.settings.prefix})
             self._event(Renumbered(at=at, prefix=prefix, seq=max(self._engine.seq, link.record.cmd_hi)))
-            self._doubt_unsent(asked.account, link, now=now, at=at)
+            for doubted in list(self._links.unsent(asked.account, now=now, at=at)):
+                if isinstance(doubted, OrderReported):
+                    self._told(doubted)
+                else:
+                    self._linked(asked.account, doubted)
             self._linked(asked.account, w.Confirm(now=now, at=at))
             self._touched[asked.account] = None
         return Outcome()
-
-    def _doubt_unsent(self, account: str, link: Link, *, now: int, at: int) -> None:
-        """What this copy of the hub believes unsent, the newer one may have sent: the link asks after it (R20).
-
-        What was to be decided again is not: nobody knows any more what it waited for.
-        """
-        for order in tuple(self._engine.book.of(account).standing(State.QUEUED)):
-            if order.held:
-                gone = OrderReported(
-                    at=at, account=account, order=order.id, happening=Happening.CANCELLED, code="HUB_RESTORED"
-                )
-                self._told(gone)
-            elif link.commands.find(order.id) is None:
-                cmd = command(order, offset=link.record.broker_offset)
-                self._linked(account, w.Deliver(now=now, at=at, cmd=cmd, age_ms=max(0, at - order.created_at)))
 
     def _times(self) -> tuple[int, int]:
         return int(self._clock.monotonic() * 1000), self._clock.now_ms()

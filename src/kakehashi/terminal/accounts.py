@@ -10,6 +10,7 @@ import msgspec
 
 from kakehashi.terminal.clock import ClockSpec
 from kakehashi.terminal.core.faults import Faults
+from kakehashi.terminal.core.kinds import CalcMode
 from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.sessions import Sessions
 from kakehashi.terminal.core.words import AccountSpec, Symbol
@@ -71,6 +72,10 @@ def _symbol(table: Mapping[str, Any], known: Mapping[str, Symbol]) -> Symbol:
     Sessions(spec.sessions)
     if spec.vol_step <= 0 or spec.vol_min <= 0 or spec.contract_size <= 0 or spec.start <= 0 or spec.spread < 0:
         raise ValueError(f"symbol {spec.name}: sizes and prices must be positive")
+    if spec.tick_size % spec.point:
+        raise ValueError(f"symbol {spec.name}: tick_size {spec.tick_size} is no multiple of {spec.point}")
+    if spec.calc_mode in (CalcMode.FUTURES, CalcMode.EXCH_FUTURES) and not (spec.margin_initial and spec.tick_value):
+        raise ValueError(f"symbol {spec.name}: {spec.calc_mode} needs margin_initial and tick_value")
     return spec
 
 

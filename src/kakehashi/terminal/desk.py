@@ -69,6 +69,7 @@ class Desk:
             "account_info": lambda p: account_facts(self._book(p["account"])),
             "symbols": self._symbols,
             "terminal_symbols": self._terminal_symbols,
+            "symbol_card": lambda p: self.symbol_card(str(p["account"]), str(p["symbol"])),
             "symbol_cards": lambda p: self.symbol_cards(p["account"]),
             "quote": self._quote,
             "positions": lambda p: self.positions(_read(p, Filter)),

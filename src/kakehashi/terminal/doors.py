@@ -2,24 +2,20 @@
 
 import os
 import socket
-import time
-from collections.abc import Callable
+import zlib
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from kakehashi.terminal.accounts import World
-from kakehashi.terminal.clock import Clock
-from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.server import TradeServer
 from kakehashi.terminal.wire import Call, Hello, Reply
+
+if TYPE_CHECKING:
+    from kakehashi.terminal.own import OwnServer
 
 T = TypeVar("T")
 SEED: Final = "KAKEHASHI_MT5_SEED"
-STEP_MS: Final = 200
-_CATCH_UP: Final = 1_500
-"""Steps of a pause that are walked; over a longer one prices stood still."""
+_HERE: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 class Lost(Exception):
@@ -45,61 +41,6 @@ class Door(Protocol):
 
     def ask(self, method: str, params: Any, kind: type[T]) -> T: ...
     def close(self) -> None: ...
-
-
-class OwnServer:
-    """A trade server without a process of its own: prices move when somebody looks.
-
-    :param now_ms: the server's clock: the real one, or a :class:`~kakehashi.terminal.clock.Clock` that a test steps
-    """
-
-    def __init__(
-        self,
-        *,
-        seed: int = 1,
-        world: World | None = None,
-        now_ms: Callable[[], int] | None = None,
-        strict: bool = False,
-    ) -> None:
-        world = world or World()
-        self._now_ms = now_ms or Clock().now_ms
-        self._at = self._now_ms()
-        self.broker = Broker(seed=seed, at=self._at, symbols=world.symbols, strict=strict, faults=world.faults)
-        for spec in world.accounts:
-            self.broker.open_account(spec)
-        self._server = TradeServer(self.broker, None, self._now_ms)
-
-    def ask(self, method: str, params: Any, kind: type[T]) -> T:
-        self._walk()
-        trading = self._account(params) if method == "order_send" else ""
-        dice = self.broker.dice
-        if trading and dice.drops_request(trading):
-            raise Lost("the request was lost", sent=True)
-        if trading:
-            time.sleep(dice.delay_s(trading))
-        try:
-            answer: T = self._server.perform(method, params)
-        except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
-            raise NotUnderstood(str(e)) from e
-        if trading and dice.loses_answer(trading):
-            raise Lost("the answer was lost", sent=True)
-        return answer
-
-    def close(self) -> None:
-        """A terminal has gone; what it sent stays."""
-
-    def _account(self, params: dict[str, Any]) -> str:
-        book = self.broker.find(str(params.get("account")))
-        return book.spec.account if book else ""
-
-    def _walk(self) -> None:
-        at = self._now_ms()
-        steps = (at - self._at) // STEP_MS
-        if steps > _CATCH_UP:
-            self._at, steps = at - _CATCH_UP * STEP_MS, _CATCH_UP
-        for _ in range(steps):
-            self._at += STEP_MS
-            self.broker.tick(self._at)
 
 
 class SocketDoor:
@@ -159,11 +100,13 @@ class SocketDoor:
         try:
             if port.isdigit() and "/" not in self.address:
                 self._stream = socket.create_connection((host or "127.0.0.1", int(port)), timeout=self.timeout_s)
-            else:
+            elif hasattr(socket, "AF_UNIX"):
                 self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 self._stream.settimeout(self.timeout_s)
                 self._stream.connect(self.address)
-        except OSError as e:
+            else:
+                raise OSError("Windows reaches a broker as HOST:PORT only")
+        except (OSError, ValueError, OverflowError) as e:  # the latter two: no path, no port
             self.close()
             raise Lost(f"{self.address}: {e!r}", sent=False) from e
         if _client:
@@ -174,7 +117,7 @@ class SocketDoor:
         return self._stream
 
 
-_own: OwnServer | None = None
+_own: "OwnServer | None" = None
 _client = ""
 
 
@@ -184,21 +127,26 @@ def introduce(client: str) -> None:
     _client = client
 
 
-def own_server() -> OwnServer:
-    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED``, there until the process ends."""
+def own_server() -> "OwnServer":
+    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word), there
+    until the process ends.
+    """
     global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
     if _own is None:
-        _own = OwnServer(seed=int(os.environ.get(SEED) or 1))
+        from kakehashi.terminal.own import OwnServer  # noqa: PLC0415  most of its import is not needed behind a socket
+
+        said = os.environ.get(SEED) or "1"
+        _own = OwnServer(seed=int(said) if said.isdecimal() else zlib.crc32(said.encode()))
     return _own
 
 
-def use_own_server(server: OwnServer | None) -> None:
+def use_own_server(server: "OwnServer | None") -> None:
     """Give this process's terminals another world; None is a fresh one. Terminals started before keep theirs."""
     global _own  # noqa: PLW0603
     _own = server
 
 
 def is_address(server: str) -> bool:
-    """Whether a ``server`` means a socket, and not just a name: a path, or ``HOST:PORT``."""
-    host, colon, port = server.rpartition(":")
-    return "/" in server or (bool(colon and host) and port.isdigit()) or Path(server).is_socket()
+    """Whether a ``server`` means a broker's socket, and is not just a name: a path, or a port of this machine."""
+    host, _, port = server.rpartition(":")
+    return "/" in server or (host in _HERE and port.isdigit()) or Path(server).is_socket()

@@ -43,7 +43,7 @@ def account_facts(book: Book) -> AccountFacts:
 
 def position_facts(book: Book, p: Position) -> PositionFacts:
     price = book.tick(p.symbol).exit(p.side)
-    return PositionFacts(**msgspec.structs.asdict(p), price_current=price, profit=book.floating(p))
+    return PositionFacts(**msgspec.structs.asdict(p), price_current=price, profit=book.gain(p, p.volume, price))
 
 
 def symbol_facts(book: Book, spec: Symbol) -> SymbolFacts:

@@ -191,7 +191,9 @@ def test_absence_counts_only_after_the_flight_window_twice_in_one_sync() -> None
 
 
 @pytest.mark.parametrize(
-    "weak", [{"synced": False}, {"hist_from": 0}, {"hist_from": WALL - DAY // 2}], ids=["unsynced", "unread", "short"]
+    "weak",
+    [{"synced": False}, {"hist_from": 0}, {"hist_from": WALL - DAY // 2}, {"working": True}],
+    ids=["unsynced", "unread", "short", "an order works on"],
 )
 def test_a_weak_read_of_history_proves_nothing(weak: dict[str, int]) -> None:
     entry = cmd(1)

@@ -388,7 +388,10 @@ def test_a_query_is_answered_from_the_journal_and_then_from_the_venue() -> None:
     assert [q.jst for q in frames(ea.do(Query(id="c-1", magic=str(PREFIX | 1))), QueryResult)] == ["SENT"]
     ea.do(Query(id="c-7", magic=str(PREFIX | 7)))
     found = frames(see(ea, deals=(deal("9", 7), deal("10", 7, reason="SL"))), QueryResult)[0]
-    assert (found.jst, [d.ticket for d in found.found], found.synced) == ("", ["9"], True)
+    assert (found.jst, [d.ticket for d in found.found], found.synced, found.working) == ("", ["9"], True, False)
+    ea.do(Query(id="c-7", magic=str(PREFIX | 7)))
+    rest = frames(see(ea, working=(order(OrderState.PARTIAL, 7),)), QueryResult)[0]
+    assert rest.working, "what is left of a market order that was filled in part is in no list of pending orders"
 
 
 def test_a_query_after_a_position_brings_the_deal_that_closed_it() -> None:

@@ -50,7 +50,7 @@ class Keeper:
 
     def __init__(
         self, terms: Terms, ledger: Ledger, clock: Clock, seal: Seal, *, drained: Drained, most: int = 50,
-        starts: int = 2, spares: int = 1, homes: Homes | None = None,
+        starts: int = 2, spares: int = 2, homes: Homes | None = None,
     ) -> None:  # fmt: skip
         self.terms = terms
         self.sessions: dict[str, Session] = {}

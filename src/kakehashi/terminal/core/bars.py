@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -14,8 +14,16 @@ from kakehashi.terminal.core.words import ZERO
 
 MINUTE_MS: Final = 60_000
 DAY_MINUTES: Final = 1_440
-KEPT_TICKS: Final = 200_000
+KEPT_TICKS: Final = 50_000
 """Of each symbol; the oldest are forgotten, their bars stay."""
+
+
+_LENGTHS: Final = {
+    **{kind: int(kind) for kind in Timeframe if kind < Timeframe.H1},
+    **{kind: (kind - 0x4000) * 60 for kind in Timeframe if Timeframe.H1 <= kind <= Timeframe.D1},
+    Timeframe.W1: 7 * DAY_MINUTES,
+}
+"""Minutes; months have none of their own."""
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True):
@@ -66,14 +74,11 @@ class Row(NamedTuple):
 class Tape:
     """What was quoted of one symbol since the server began, oldest first.
 
-    :param at: of the first quote; a later one may take its place as long as nothing else was heard
+    :ivar provisional: nothing but the first quote is on it; another one may take its place
     """
 
     def __init__(self, at: int, bid: int, ask: int) -> None:
-        self.begin(at, bid, ask)
-
-    def begin(self, at: int, bid: int, ask: int) -> None:
-        """Start over."""
+        self.provisional = True
         self.at, self.bid, self.ask = array("q", [at]), array("q", [bid]), array("q", [ask])
         self.began, self.first_bid = at, bid
         self._rows: list[Row] = []
@@ -81,13 +86,9 @@ class Tape:
         self._open = self._high = self._low = bid
         self._count = 1
 
-    @property
-    def untouched(self) -> bool:
-        """Nothing but the first quote is on it."""
-        return len(self.at) == 1 and not self._rows and self._count == 1
-
     def add(self, at: int, bid: int, ask: int) -> None:
         """A clock that went back does not put ticks before ticks."""
+        self.provisional = False
         at = max(at, self.at[-1])
         minute = at // MINUTE_MS
         if minute != self._minute:
@@ -117,22 +118,17 @@ class Tape:
         return Row(self._minute, self._open, self._high, self._low, close, self._count, spread)
 
 
-def joined(rows: Iterable[Row], kind: Timeframe) -> Iterator[Row]:
+def joined(rows: Sequence[Row], kind: Timeframe) -> Iterator[Row]:
     """Longer bars out of shorter ones, which come in order."""
-    part: list[Row] = []
-    start = -1
-    for row in rows:
-        at = opening(row.start, kind)
-        if at != start and part:
-            yield _one(start, part)
-            part = []
-        start = at
-        part.append(row)
-    if part:
-        yield _one(start, part)
+    first = 0
+    while first < len(rows):
+        start = opening(rows[first].start, kind)
+        after = bisect_left(rows, _next(start, kind), first, key=lambda r: r.start)
+        yield _one(start, rows[first:after])
+        first = after
 
 
-def _one(start: int, rows: list[Row]) -> Row:
+def _one(start: int, rows: Sequence[Row]) -> Row:
     return Row(
         start,
         rows[0].open,
@@ -146,15 +142,16 @@ def _one(start: int, rows: list[Row]) -> Row:
 
 def opening(minute: int, kind: Timeframe) -> int:
     """When the bar begins that this minute is in. Weeks begin on Sunday."""
-    if kind < Timeframe.H1:
-        return minute - minute % kind
-    if kind < Timeframe.W1:
-        return minute - minute % ((kind - 0x4000) * 60)
-    day = minute // DAY_MINUTES
-    if kind is Timeframe.W1:
-        return (day - (day + 4) % 7) * DAY_MINUTES  # the epoch was a Thursday
-    date = datetime.fromtimestamp(day * 86_400, UTC)
-    return (day - date.day + 1) * DAY_MINUTES
+    if kind is Timeframe.MN1:
+        day = minute // DAY_MINUTES
+        return (day - datetime.fromtimestamp(day * 86_400, UTC).day + 1) * DAY_MINUTES
+    length = _LENGTHS[kind]
+    return minute - (minute + (4 * DAY_MINUTES if kind is Timeframe.W1 else 0)) % length  # the epoch was a Thursday
+
+
+def _next(start: int, kind: Timeframe) -> int:
+    """When the bar after the one that begins then begins."""
+    return opening(start + 31 * DAY_MINUTES, kind) if kind is Timeframe.MN1 else start + _LENGTHS[kind]
 
 
 def within_a_day(kind: Timeframe) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kakehashi.terminal.core import money as sums
-from kakehashi.terminal.core.exposure import Exposure, Rates, with_more
+from kakehashi.terminal.core.exposure import Exposure, Rates, Sums, netted, with_more
 from kakehashi.terminal.core.kinds import DealKind, StopOutMode
 from kakehashi.terminal.core.levels import Watch, stops_of, trigger_of
 from kakehashi.terminal.core.market import Market
@@ -99,7 +99,9 @@ class Book:
         self.rank = rank
         self._watch = watch
         self._held: dict[str, Exposure] = {}
+        self._sums = Sums()
         self._rates: dict[str, Rates] = {}
+        self._cent = float(spec.cent)
         self.balance = self.credit = ZERO
         self.positions: dict[int, Position] = {}
         self.orders: dict[int, Order] = {}
@@ -144,6 +146,7 @@ class Book:
             spec = self.symbol(position.symbol)
             held = self._held[position.symbol] = Exposure(spec, self._rates_of(spec))
         held.add(position, 1)
+        self._sums.changed()
         for edge, points in stops_of(position, held.spec):
             self._watch.stops.add(held.spec.name, edge, points, self.rank, position.ticket)
         self.changed = True
@@ -159,6 +162,7 @@ class Book:
     def _discount(self, position: Position) -> None:
         held = self._held[position.symbol]
         held.add(position, -1)
+        self._sums.changed()
         for edge, points in stops_of(position, held.spec):
             self._watch.stops.remove(held.spec.name, edge, points, self.rank, position.ticket)
         if not held.count:
@@ -246,9 +250,9 @@ class Book:
         margin = self.margin()
         return equity * 100 / margin < level if margin > 0 else equity < 0
 
-    def surely_above(self, level: float) -> bool:
+    def surely_above(self, level: float, moved: str | None = None) -> bool:
         """The same the other way round and quickly; false where only an exact look would tell."""
-        equity, margin, doubt = self.roughly()
+        equity, margin, doubt = self.roughly(moved)
         if self.spec.so_mode is StopOutMode.MONEY:
             return equity - doubt > level
         return equity - doubt > (margin + doubt) * level / 100
@@ -256,21 +260,21 @@ class Book:
     def _rates_of(self, spec: Symbol) -> Rates:
         found = self._rates.get(spec.name)
         if found is None:
-            found = self._rates[spec.name] = Rates(spec, self.spec.leverage, hedging=self.hedging)
+            found = self._rates[spec.name] = Rates(
+                spec, self.spec.leverage, self.market, self.spec.currency, hedging=self.hedging
+            )
         return found
 
-    def roughly(self) -> tuple[float, float, float]:
+    def roughly(self, moved: str | None = None) -> tuple[float, float, float]:
         """Equity, margin, and how far each may be from the exact figure, which rounds every position to the cent.
 
         It costs what the number of symbols says, not that of positions: cheap enough for every tick.
+
+        :param moved: the last quote is of this symbol: if it is the only new one, no other position is looked at
         """
-        equity, margin, currency = float(self.balance + self.credit), 0.0, self.spec.currency
-        floats, rate = self.market.floats, self.market.rough_rate
-        for held in self._held.values():
-            spec = held.spec
-            equity += held.rough_worth(*floats[spec.name]) * rate(spec.profit, currency) + held.rough_swap
-            margin += held.rough_margin() * rate(held.rates.margined_in, currency)
-        doubt = (len(self.positions) + len(self._held) + 1) * float(self.spec.cent) + 1e-9 * (abs(equity) + margin)
+        self._sums.look(self._held.values(), self.market, moved)
+        equity, margin = float(self.balance + self.credit) + self._sums.worth, self._sums.needs
+        doubt = (len(self.positions) + len(self._held) + 1) * self._cent + 1e-9 * (abs(equity) + margin)
         return equity, margin, doubt
 
     def more_margin(self, symbol: str, side: Side, volume: Decimal, price: Decimal) -> Decimal:
@@ -278,7 +282,7 @@ class Book:
         spec, held = self.symbol(symbol), self._held.get(symbol)
         lots = held.lots if held else sums.Lots(ZERO, ZERO, ZERO, ZERO)
         rates = self._rates_of(spec)
-        after = _netted(lots, side, volume, price) if not self.hedging else with_more(lots, side, volume, price)
+        after = netted(lots, side, volume, price) if not self.hedging else with_more(lots, side, volume, price)
         return self.money(rates.initial.of(after) - rates.initial.of(lots), rates.margined_in)
 
     def require_margin(self, symbol: str, side: Side, volume: Decimal, price: Decimal) -> None:
@@ -486,15 +490,3 @@ def with_lots(lots: tuple[Decimal, Decimal], side: Side, volume: Decimal) -> tup
     """(bought, sold) with ``volume`` more on one side."""
     bought, sold = lots
     return (bought + volume, sold) if side is Side.BUY else (bought, sold + volume)
-
-
-def _netted(lots: sums.Lots[Decimal], side: Side, volume: Decimal, price: Decimal) -> sums.Lots[Decimal]:
-    """What a netting account would hold: the same way adds, the other way takes away, what is over opens anew."""
-    held, cost = (lots.sold, lots.got) if side is Side.BUY else (lots.bought, lots.paid)
-    if not held:
-        return with_more(lots, side, volume, price)
-    left = held - volume
-    if left > 0:
-        rest = left, cost * left / held
-        return sums.Lots(ZERO, rest[0], ZERO, rest[1]) if side is Side.BUY else sums.Lots(rest[0], ZERO, rest[1], ZERO)
-    return with_more(sums.Lots(ZERO, ZERO, ZERO, ZERO), side, -left, price)

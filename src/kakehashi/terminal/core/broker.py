@@ -151,32 +151,35 @@ class Broker:
         """
         self._charge_swaps(at)
         if self.market.hear(symbol, bid, ask, at):
-            self.act(at)
+            self.act(at, symbol)
 
-    def act(self, at: int) -> None:
+    def act(self, at: int, symbol: str | None = None) -> None:
         """What the present prices set off: expiry, pending orders, stops and targets, stop-out.
 
         Account after account in the order of their opening, and by ticket; a closed symbol waits.
+
+        :param symbol: the only one that moved; None is all
         """
         self.at = at
         self._expire(at)
-        for rank, ticket in self._reached(self._watch.orders, at):
+        for rank, ticket in self._reached(self._watch.orders, at, symbol):
             order = self._ranked[rank].orders.get(ticket)
             if order is not None:
                 fill_pending(self._ranked[rank], order, self.dice, at)
-        for rank, ticket in self._reached(self._watch.stops, at):
+        for rank, ticket in self._reached(self._watch.stops, at, symbol):
             position = self._ranked[rank].positions.get(ticket)
             if position is not None:
                 self._exit(self._ranked[rank], position, at)
         for book in self._ranked:
             if book.positions:
-                self._stop_out(book, at)
+                self._stop_out(book, at, symbol)
             if book.balance < 0 and book.spec.zero_cut:
                 book.cut_to_zero(at)
 
-    def _reached(self, levels: Levels, at: int) -> list[tuple[int, int]]:
+    def _reached(self, levels: Levels, at: int, symbol: str | None) -> list[tuple[int, int]]:
         found: set[tuple[int, int]] = set()
-        for name, (bid, ask) in self.market.points.items():
+        points = self.market.points
+        for name, (bid, ask) in points.items() if symbol is None else ((symbol, points[symbol]),):
             for who in levels.reached(name, bid, ask):
                 if not self.market.is_open(name, at):
                     break
@@ -202,9 +205,9 @@ class Broker:
         elif position.tp and (price - position.tp) * sign >= 0:
             close_by_server(book, position, Reason.TP, f"[tp {position.tp}]", self.dice, at)
 
-    def _stop_out(self, book: Book, at: int) -> None:
+    def _stop_out(self, book: Book, at: int, moved: str | None) -> None:
         """Close the most losing position until the margin level is back, or nothing is left that trades now."""
-        if book.surely_above(float(book.spec.so_so)):
+        if book.surely_above(float(book.spec.so_so), moved):
             return
         while book.short_of(book.spec.so_so):
             trading = [p for p in book.positions.values() if self.market.is_open(book.symbol(p.symbol).name, at)]

@@ -144,8 +144,11 @@ def _traded(work: Work, order: str, seen: Seen, view: View, retcode: int | None)
 
 def _ended(orders: Sequence[Order], *, pending: bool, dealt: bool) -> str:
     """An order that ended short. With deals its rest is cancelled (the volume says what was filled); without any it
-    never was a trade, unless it rested first.
+    never was a trade, unless it rested first. One that is filled asked for less than its command: an exit of a position
+    that had become smaller, whose SENT was lost with the power.
     """
+    if orders[-1].state is OrderState.FILLED:
+        return "FILLED"
     if pending and orders[-1].state is OrderState.EXPIRED:
         return "EXPIRED"
     return "CANCELLED" if dealt or (pending and orders[-1].state is OrderState.CANCELED) else "REJECTED"

@@ -6,6 +6,7 @@
                   -> EXPIRED, REJECTED, NOT_EXECUTED(LEASE), DONE(ALREADY_FLAT): nothing was sent
 
 There is one way to OrderSend, :meth:`Executions._send`: the line SENT is its first act, and no command has two of them.
+An exit that opened something is followed by a correction (:mod:`~kakehashi.terminal.core.corrections`).
 Source: PROTOCOL R2, R3, R7, R9, R10, R17, R19, R21, R22.
 """
 
@@ -16,7 +17,8 @@ import msgspec
 
 from kakehashi.domain.frames import Ack, Cmd, DealRow, Err, Evt, FromEa, OrderRow, Query, QueryResult, SymbolRow
 from kakehashi.domain.values import Millis
-from kakehashi.terminal.core import acts, doubt, journal
+from kakehashi.terminal.core import acts, corrections, doubt, journal
+from kakehashi.terminal.core.corrections import Owed
 from kakehashi.terminal.core.doubt import Absence, Verdict
 from kakehashi.terminal.core.journal import Memory, Note, Work
 from kakehashi.terminal.core.link_words import (
@@ -42,6 +44,7 @@ SETTLE_MS: Final = 5_000
 _SOON_MS, _LATER_MS, _WORKING_MS = 1_000, 5_000, 30_000
 UNSEEN_MS: Final = 5_000
 _QUERY: Final = "query:"
+_FIX: Final = "fix:"
 UNKNOWN_MS: Final = 30 * DAY
 """How far back is read for a command that the journal does not know: nobody here can say when it was sent."""
 
@@ -98,6 +101,9 @@ class Executions:
         self._queries: dict[str, tuple[Query, Millis]] = {}
         self._by_magic: dict[str, str] = {}
         self._unseen: dict[str, Millis] = {}
+        self._owed: dict[str, Owed] = {}
+        self._exited: Millis = -1
+        """When the terminal was read last before the last exit ended, on a netting account."""
         self._looks = 0
         self._wall: Millis = 0
         self.view: View | None = None
@@ -109,7 +115,7 @@ class Executions:
 
     @property
     def in_flight(self) -> int:
-        return len(self._held) + sum(not self._works[i].told for i in self._pursuits)
+        return len(self._held) + len(self._owed) + sum(not self._works[i].told for i in self._pursuits)
 
     @property
     def _works(self) -> dict[str, Work]:
@@ -119,6 +125,7 @@ class Executions:
         """After a start: everything unfinished may have been sent, also an INTENT whose SENT was lost with the power."""
         for work in self._pen.memory.works.values():
             self._by_magic[work.cmd.magic] = work.cmd.id
+            self._owe(work)
         for work in self._pen.memory.open_works.values():
             self._pursue(work, now, window_start=now)
 
@@ -174,10 +181,14 @@ class Executions:
         :param may_start: the lease holds and the clocks can be trusted (R5, R9)
         """
         self._wall = wall
+        for due in [*self._owed.values()]:
+            if may_start and self._sees:
+                self._correct(due, now)
         for command, held in sorted(self._held.items(), key=lambda item: item[1].cmd.seq):
             work = self._works[command]
             decision: acts.Decision | None = self._verdict_before(held, now)
-            if decision is None and may_start and held.cmd.ep == ep and self._free(held.cmd) and self._sees:
+            ready = may_start and self._sees and held.cmd.ep == ep
+            if decision is None and ready and self._free(held.cmd) and not self._owes(held.cmd):
                 decision = self._decide(held.cmd)
                 if isinstance(decision, Verdict) and self._perhaps_new(held.cmd, now):
                     continue
@@ -200,7 +211,9 @@ class Executions:
         """
         if cmd.op in acts.ENTRIES or self.view is None:
             return False
-        names = {p.ident or p.ticket for p in self.view.positions} | {o.ticket for o in self.view.orders}
+        either = cmd.op not in acts.EXITS or not cmd.side  # a netting reversal keeps the name and changes the side
+        names = {p.ident or p.ticket for p in self.view.positions if either or p.side == cmd.side[:1]}
+        names |= {o.ticket for o in self.view.orders}
         return cmd.target not in names and now < self._unseen.setdefault(cmd.id, now) + UNSEEN_MS
 
     def _verdict_before(self, held: _Held, now: Millis) -> Verdict | None:
@@ -216,9 +229,17 @@ class Executions:
         return None
 
     def _free(self, cmd: Cmd) -> bool:
-        """At most one unfinished command per target, and one live exit per symbol on netting (R19, R10)."""
+        """At most one unfinished command per target, and one live exit per symbol on netting (R19, R10): none is judged by
+        what the terminal showed before the last one ended.
+        """
+        if cmd.op in acts.EXITS and self.viewed <= self._exited:
+            return False
         others = (self._works[i].cmd for i in self._pursuits)
         return not any(acts.conflict(cmd, other, netting=self._netting) for other in others)
+
+    def _owes(self, cmd: Cmd) -> bool:
+        """Whether an exit of the symbol has to be corrected first (R10)."""
+        return any(acts.conflict(cmd, due.work.cmd, netting=True) for due in self._owed.values())
 
     def _decide(self, cmd: Cmd) -> acts.Decision:
         assert self.view is not None  # noqa: S101 (_sees)
@@ -230,6 +251,58 @@ class Executions:
         self._pen.note(journal.Sent(id=work.cmd.id, volume=plan.volume, target=plan.target))
         self._pen.out.append(Trade(id=work.cmd.id, request=plan.request, deviation=work.cmd.deviation))
         self._pursue(work, now + SETTLE_MS, window_start=now)
+
+    # -- correcting (R10) ----------------------------------------------------------------------------------------
+
+    def _owe(self, work: Work) -> None:
+        if self._netting and (due := corrections.owed(self._works, work)) is not None:
+            self._owed[work.cmd.id] = due
+
+    def _correct(self, due: Owed, now: Millis) -> None:
+        """Take back what an exit opened, as soon as it is known how much and the terminal shows it."""
+        due.next = now + due.pause if due.next is None else due.next
+        if now < due.next:
+            return
+        if due.cmd is None:
+            self._ask_what_was_opened(due, now)
+            return
+        if not self._free(due.cmd):
+            return
+        due.since = now if due.since is None else due.since
+        decision = self._decide(due.cmd)
+        if isinstance(decision, Verdict) and now < due.since + corrections.SHOWN_MS:
+            return
+        del self._owed[due.work.cmd.id]
+        self._intend(due.cmd)
+        work = self._works[due.cmd.id]
+        if due.work.instance != self._pen.memory.instance:  # begun once before, perhaps, and the lines were lost
+            self._pursue(work, now, window_start=now + self.lease_ms)
+        elif isinstance(decision, acts.Plan):
+            self._send(work, decision, now)
+        else:
+            self._tell(work, decision)
+
+    def _ask_what_was_opened(self, due: Owed, now: Millis) -> None:
+        deal = corrections.opening(due.work)
+        if deal is None or due.looks >= corrections.LOOKS:
+            del self._owed[due.work.cmd.id]
+            return
+        due.looks, self._looks = due.looks + 1, self._looks + 1
+        due.n, due.next = self._looks, now + (_SOON_MS if due.looks <= 3 else _LATER_MS)
+        look = Look(id=_FIX + due.work.cmd.id, n=due.n, magic=0, order=0, position=int(deal.position), since=1)
+        self._pen.out.append(look)
+
+    def _hear_what_was_opened(self, seen: Seen, now: Millis) -> None:
+        due = self._owed.get(seen.id.removeprefix(_FIX))
+        deal = corrections.opening(due.work) if due is not None else None
+        if due is None or deal is None or due.n != seen.n:
+            return
+        volume = corrections.opened(due.work, seen.deals)
+        if volume:
+            due.next = now
+            due.cmd = corrections.correction(
+                self._works, due.work, side=deal.side, volume=volume, position=deal.position
+            )
 
     # -- pursuing ------------------------------------------------------------------------------------------------
 
@@ -279,6 +352,9 @@ class Executions:
         if seen.id.startswith(_QUERY):
             self._found(seen)
             return
+        if seen.id.startswith(_FIX):
+            self._hear_what_was_opened(seen, now)
+            return
         p, work = self._pursuits.get(seen.id), self._works.get(seen.id)
         if p is None or work is None or p.asked is None or p.n != seen.n or self.view is None:
             return
@@ -316,7 +392,9 @@ class Executions:
         if verdict.final:
             self._held.pop(command, None)
             self._unseen.pop(command, None)
-            self._pursuits.pop(command, None)
+            if self._pursuits.pop(command, None) is not None and self._netting and work.cmd.op in acts.EXITS:
+                self._exited = self.viewed
+            self._owe(work)
 
     def _tell_surplus(self, deals: tuple[DealRow, ...]) -> tuple[DealRow, ...]:
         """What does not fit into the result's frame is told ahead of it, as deals; the rest is the result's own."""
@@ -395,13 +473,17 @@ class Executions:
         found = seen.deals
         if not query.position:
             found = tuple(d for d in found if d.magic == query.magic and d.reason not in doubt.SERVER)
-        self._result(query, jst="", found=found, since=since)
+        working = any(str(o.magic) == query.magic for o in seen.working)
+        self._result(query, jst="", found=found, since=since, working=working)
 
-    def _result(self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0) -> None:
+    def _result(
+        self, query: Query, *, jst: str, found: tuple[DealRow, ...], since: Millis = 0, working: bool = False
+    ) -> None:
         """In frames that fit; only the last one counts as a read of history."""
         *more, last = parts(found, DEALS_OF_FRAME)
         base = QueryResult(id=query.id, position=query.position, magic=query.magic)
         for part in more:
             self._pen.say(msgspec.structs.replace(base, found=part))
         synced = self.synced_since is not None
-        self._pen.say(msgspec.structs.replace(base, jst=jst, found=last, synced=synced, hist_from=since))
+        done = msgspec.structs.replace(base, jst=jst, found=last, synced=synced, hist_from=since, working=working)
+        self._pen.say(done)

@@ -5,9 +5,12 @@ of what an earlier run of the server quoted.
 """
 
 import random
+import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import accumulate
+from statistics import NormalDist
 from typing import Final
 
 from kakehashi.terminal.core.bars import (
@@ -30,6 +33,8 @@ _DAYS_KEPT: Final = 16
 _BOTH: Final = 6
 _MINUTE_TO_TICK: Final = 4.0  # a minute of the past is as wild as sixteen ticks: some 50 pips a day in EURUSD
 _PULL: Final = 0.02
+_NORMAL: Final = tuple(NormalDist().inv_cdf((n + 0.5) / 1_024) for n in range(1_024))
+"""As many equally likely steps: drawing one of them is ten times faster than a normal variate."""
 Open = Callable[[str, int], bool]
 
 
@@ -71,7 +76,7 @@ class History:
         """All bars that open from ``since`` to ``until``."""
         first, last = -(-since // MINUTE_MS), min(until, at) // MINUTE_MS
         days = range(max(self._first_day(name), opening(max(first, 0), kind) // DAY_MINUTES), last // DAY_MINUTES + 1)
-        rows = joined((row for day in days for row in self._day(name, day, kind)), kind)
+        rows = joined([row for day in days for row in self._day(name, day, kind)], kind)
         return self._bars(name, [row for row in rows if first <= row.start <= last])
 
     def ticks(self, name: str, since: int, until: int | None, most: int) -> list[TickRow]:
@@ -151,28 +156,31 @@ class History:
         if found is None:
             while len(self._minutes) >= _DAYS_KEPT:
                 del self._minutes[next(iter(self._minutes))]
-            found = self._minutes[name, day] = list(self._drawn(name, day))
+            found = self._minutes[name, day] = self._drawn(name, day)
         return found
 
-    def _drawn(self, name: str, day: int) -> Iterator[Row]:
+    def _drawn(self, name: str, day: int) -> list[Row]:
+        """A walk from midnight to midnight; each minute takes three numbers, for where it goes and how far it strays."""
         spec, tape = self._specs[name], self.tapes[name]
         last = min(DAY_MINUTES, tape.began // MINUTE_MS - day * DAY_MINUTES)
         nights, back = self._midnights(name), tape.began // MINUTE_MS // DAY_MINUTES - day
         begins, ends = nights[back], nights[back - 1] if back else float(tape.first_bid)
-        rng = random.Random(f"{self._seed}:{name}:{day}")
-        width, walk, wandered = spec.volatility * _MINUTE_TO_TICK, [], 0.0
-        for _ in range(last):
-            wandered += rng.gauss(0.0, width)
-            walk.append(wandered)
-        pull = (ends - begins - wandered) / max(1, last)
-        was = max(1, round(begins))
-        for n, way in enumerate(walk):
-            now = max(1, round(begins + way + pull * (n + 1)))
-            high = max(was, now) + int(rng.random() * width)
-            low = max(1, min(was, now) - int(rng.random() * width))
-            if self._is_open(name, (day * DAY_MINUTES + n) * MINUTE_MS):
-                yield Row(day * DAY_MINUTES + n, was, high, low, now, 4, spec.spread)
+        drawn = struct.unpack(f"<{3 * last}H", random.Random(f"{self._seed}:{name}:{day}").randbytes(6 * last))
+        width, first = spec.volatility * _MINUTE_TO_TICK, day * DAY_MINUTES
+        walk = list(accumulate(_NORMAL[x % len(_NORMAL)] * width for x in drawn[:last]))
+        pull = (ends - begins - (walk[-1] if walk else 0.0)) / max(1, last)
+        stray, is_open, grain = width / 65_536, self._is_open, spec.grain
+        spread = max(1, round(spec.spread / grain)) * grain if grain > 1 else spec.spread
+        rows, was = [], max(1, round(begins / grain)) * grain
+        for n, (way, up, down) in enumerate(zip(walk, drawn[last : 2 * last], drawn[2 * last :], strict=True)):
+            now = max(1, round((begins + way + pull * (n + 1)) / grain)) * grain
+            over, under = (was, now) if was > now else (now, was)
+            if not spec.sessions or is_open(name, (first + n) * MINUTE_MS):
+                high = over + int(up * stray) // grain * grain
+                low = max(grain, under - int(down * stray) // grain * grain)
+                rows.append(Row(first + n, was, high, low, now, 4, spread))
             was = now
+        return rows
 
     def _midnights(self, name: str) -> list[float]:
         """The bid at the beginning of the day the server began on, of the day before, and so on back."""

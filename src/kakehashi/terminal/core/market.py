@@ -7,12 +7,28 @@ from decimal import Decimal
 from typing import Final
 
 from kakehashi.terminal.core.history import History
+from kakehashi.terminal.core.kinds import CalcMode, SwapMode
 from kakehashi.terminal.core.sessions import Sessions
-from kakehashi.terminal.core.words import Symbol, Tick
+from kakehashi.terminal.core.words import Symbol, Tick, Weekday
 
 _WEEKEND_MS: Final = 48 * 3_600_000
 
 _100K = Decimal(100_000)
+
+Legs = tuple[tuple[str, bool], ...]
+"""Symbols on the way from one currency to another; true where the quote is the other way round."""
+
+
+_NAMES: Final = {
+    "EUR": "Euro",
+    "USD": "US Dollar",
+    "JPY": "Japanese Yen",
+    "GBP": "Pound Sterling",
+    "AUD": "Australian Dollar",
+    "NZD": "New Zealand Dollar",
+    "CHF": "Swiss Franc",
+    "CAD": "Canadian Dollar",
+}
 
 
 def _forex(name: str, digits: int, start: int, spread: int, swaps: tuple[str, str]) -> Symbol:
@@ -27,6 +43,8 @@ def _forex(name: str, digits: int, start: int, spread: int, swaps: tuple[str, st
         margin_hedged=_100K / 2,
         swap_long=Decimal(swaps[0]),
         swap_short=Decimal(swaps[1]),
+        description=f"{_NAMES[name[:3]]} vs {_NAMES[name[3:]]}",
+        path=f"Forex\\{name}",
     )
 
 
@@ -51,6 +69,8 @@ SYMBOLS: tuple[Symbol, ...] = (
         swap_long=Decimal("-38.5"),
         swap_short=Decimal("19.2"),
         volatility=12.0,
+        description="Gold vs US Dollar",
+        path="Metals\\XAUUSD",
     ),
     Symbol(
         name="BTCUSD",
@@ -66,6 +86,32 @@ SYMBOLS: tuple[Symbol, ...] = (
         swap_long=Decimal(-2_700),
         swap_short=Decimal(-900),
         volatility=900.0,
+        description="Bitcoin vs US Dollar",
+        path="Crypto\\BTCUSD",
+    ),
+    _forex("USDCHF", 5, 88_000, 12, ("4.1", "-9.6")),
+    _forex("USDCAD", 5, 136_500, 14, ("-0.8", "-3.9")),
+    _forex("NZDUSD", 5, 60_200, 14, ("-1.2", "-1.6")),
+    _forex("EURGBP", 5, 85_400, 12, ("-4.3", "0.7")),
+    Symbol(
+        name="US500",
+        base="USD",
+        profit="USD",
+        digits=2,
+        contract_size=Decimal(10),
+        start=540_000,
+        spread=50,
+        vol_min=Decimal("0.1"),
+        vol_step=Decimal("0.1"),
+        calc_mode=CalcMode.CFDLEVERAGE,
+        margin_hedged=Decimal(5),
+        swap_mode=SwapMode.INTEREST_CURRENT,
+        swap_long=Decimal("-7.2"),
+        swap_short=Decimal("1.1"),
+        swap_3days=Weekday.FRI,
+        volatility=20.0,
+        description="US 500 Index",
+        path="Indices\\US500",
     ),
 )
 """A plausible retail book; specifications differ between real brokers, so nothing may rely on these."""
@@ -79,6 +125,7 @@ class Market:
     symbol's price stands still; at the open it may jump.
 
     :ivar points: bid and ask of every symbol in points; ``floats``: roughly, in its currency
+    :ivar quotes: how many there were
     :ivar liquidity: most lots one order gets from one tick, by symbol; absent is without limit
     """
 
@@ -89,11 +136,12 @@ class Market:
         self._walk = {name: random.Random(f"{seed}:{name}") for name in self.symbols}
         self._gaps = {name: random.Random(f"{seed}:{name}:gap") for name in self.symbols}
         self._place = {s.name: float(s.start) for s in self.symbols.values()}
+        self._grains = {s.name: s.grain for s in self.symbols.values()}
         self._pinned: set[str] = set()
         self._shut: set[str] = set()
-        self._exact: dict[tuple[str, str], Decimal] = {}
-        self._rates: dict[tuple[str, str], float] = {}
+        self._rates: dict[tuple[str, str], Decimal] = {}
         self.history = History(seed, self.is_open)
+        self.quotes = 0
         self.ticks: dict[str, Tick] = {}
         self.points: dict[str, tuple[int, int]] = {}
         self.floats: dict[str, tuple[float, float]] = {}
@@ -164,35 +212,34 @@ class Market:
 
         :raises ValueError: no symbol connects the two
         """
-        found = self._exact.get((currency, into))
-        if found is None:
-            found = self._exact[currency, into] = self._through(currency, into)
-        return found
-
-    def _through(self, currency: str, into: str) -> Decimal:
-        direct = self._direct(currency, into)
-        if direct is not None:
-            return direct
-        first, second = self._direct(currency, "USD"), self._direct("USD", into)
-        if first is None or second is None:
-            raise ValueError(f"no quotes lead from {currency} to {into}")
-        return first * second
-
-    def rough_rate(self, currency: str, into: str) -> float:
-        """:meth:`rate`, quickly."""
         found = self._rates.get((currency, into))
         if found is None:
-            found = self._rates[currency, into] = float(self.rate(currency, into))
+            found = Decimal(1)
+            for name, inverse in self.legs(currency, into):
+                tick = self.ticks[name]
+                found = found * 2 / (tick.bid + tick.ask) if inverse else found * (tick.bid + tick.ask) / 2
+            self._rates[currency, into] = found
         return found
 
-    def _direct(self, currency: str, into: str) -> Decimal | None:
+    def legs(self, currency: str, into: str) -> Legs:
+        """The symbols that lead from one currency to another, each with whether it leads the other way round.
+
+        :raises ValueError: no symbol connects the two
+        """
+        direct = self._leg(currency, into)
+        if direct is not None:
+            return direct
+        first, second = self._leg(currency, "USD"), self._leg("USD", into)
+        if first is None or second is None:
+            raise ValueError(f"no quotes lead from {currency} to {into}")
+        return first + second
+
+    def _leg(self, currency: str, into: str) -> Legs | None:
         if currency == into:
-            return Decimal(1)
-        if (tick := self.ticks.get(currency + into)) is not None:
-            return (tick.bid + tick.ask) / 2
-        if (tick := self.ticks.get(into + currency)) is not None:
-            return 2 / (tick.bid + tick.ask)
-        return None
+            return ()
+        if currency + into in self.symbols:
+            return ((currency + into, False),)
+        return ((into + currency, True),) if into + currency in self.symbols else None
 
     def _spec(self, name: str) -> Symbol:
         spec = self.symbols.get(name)
@@ -210,17 +257,22 @@ class Market:
         return self._gaps[spec.name].gauss(0.0, spec.gap) * math.sqrt(closed_ms / _WEEKEND_MS)
 
     def _walk_to(self, spec: Symbol, at: int) -> None:
-        bid = round(self._place[spec.name])
-        self._quote(spec, bid, bid + spec.spread, at)
+        grain = self._grains[spec.name]
+        if grain == 1:
+            bid, spread = round(self._place[spec.name]), spec.spread
+        else:
+            bid, spread = (max(1, round(x / grain)) * grain for x in (self._place[spec.name], spec.spread))
+        self._quote(spec, bid, bid + spread, at)
 
     def _quote(self, spec: Symbol, bid: int, ask: int, at: int, *, heard: bool = False) -> None:
+        self.quotes += 1
         self.points[spec.name] = (bid, ask)
         self.floats[spec.name] = (bid / 10**spec.digits, ask / 10**spec.digits)
         self.ticks[spec.name] = Tick(Decimal(bid).scaleb(-spec.digits), Decimal(ask).scaleb(-spec.digits), at)
-        self._exact.clear()
         self._rates.clear()
         tape = self.history.tapes[spec.name]
-        if tape.untouched and (at == tape.began or heard):
+        if tape.provisional and (at == tape.began or heard):
             self.history.begin(spec, at, bid, ask)
+            self.history.tapes[spec.name].provisional = not heard
         else:
             tape.add(at, bid, ask)

@@ -20,6 +20,7 @@ from kakehashi.terminal.core.kinds import (
 )
 
 ZERO = Decimal(0)
+_CENTS = {0: Decimal(1), 2: Decimal("0.01")}
 
 
 class Side(StrEnum):
@@ -263,6 +264,11 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
         """Its prices are multiples of this."""
         return self.tick_size or self.point
 
+    @property
+    def grain(self) -> int:
+        """The same in points."""
+        return int(self.step.scaleb(self.digits))
+
 
 class Tick(msgspec.Struct, frozen=True):
     bid: Decimal
@@ -322,7 +328,7 @@ class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cent(self) -> Decimal:
         """The smallest amount of the account's currency."""
-        return Decimal(1).scaleb(-self.currency_digits)
+        return _CENTS[self.currency_digits]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 Names, argument forms, tuples, tables and constants are those of the package MetaTrader5 5.0.6231. How a terminal is made
 to misbehave, and how a script gets a world of its own, is not here but in :mod:`kakehashi.terminal.troubles` and
-:mod:`kakehashi.terminal.doors`.
+:mod:`kakehashi.terminal.own`.
 """
 
 from kakehashi.terminal.metatrader5 import constants

@@ -1,51 +1,49 @@
 """Bars and ticks as numpy tables."""
 
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from kakehashi.terminal.core.bars import Bar, TickRow
 from kakehashi.terminal.core.kinds import Timeframe
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import answers, invalid, moment_ms, not_found, text, whole
+from kakehashi.terminal.metatrader5.face import answers, invalid, moment_ms, text, whole
 from kakehashi.terminal.metatrader5.session import terminal
-from kakehashi.terminal.metatrader5.structs import RATES, TICKS
 from kakehashi.terminal.metatrader5.terminal import Terminal
 
-Table = npt.NDArray[np.void]
+if TYPE_CHECKING:
+    from kakehashi.terminal.metatrader5.tables import Table
+
 _MOST: Final = 2**31 - 1
 
 
-def _copy_rates_from(symbol: object, timeframe: object, date_from: object, count: object, /) -> Table:
+def _copy_rates_from(symbol: object, timeframe: object, date_from: object, count: object, /) -> "Table":
     """``count`` bars up to a date, the oldest first."""
     t, name, frame = _asked(symbol, timeframe)
     until, most = moment_ms(date_from, "date_from"), whole(count, "count", least=1, most=_MOST)
     return _bars(t, symbol=name, timeframe=frame, until=until, count=min(most, t.maxbars))
 
 
-def _copy_rates_from_pos(symbol: object, timeframe: object, start_pos: object, count: object, /) -> Table:
+def _copy_rates_from_pos(symbol: object, timeframe: object, start_pos: object, count: object, /) -> "Table":
     """``count`` bars that end ``start_pos`` bars before the present one, which is 0."""
     t, name, frame = _asked(symbol, timeframe)
     pos, most = whole(start_pos, "start_pos", most=_MOST), whole(count, "count", least=1, most=_MOST)
     return _bars(t, symbol=name, timeframe=frame, pos=pos, count=min(most, t.maxbars))
 
 
-def _copy_rates_range(symbol: object, timeframe: object, date_from: object, date_to: object, /) -> Table:
+def _copy_rates_range(symbol: object, timeframe: object, date_from: object, date_to: object, /) -> "Table":
     """The bars that open between two dates, both included."""
     t, name, frame = _asked(symbol, timeframe)
     since, until = moment_ms(date_from, "date_from"), moment_ms(date_to, "date_to")
     return _bars(t, symbol=name, timeframe=frame, since=since, until=until)[-t.maxbars :]
 
 
-def _copy_ticks_from(symbol: object, date_from: object, count: object, flags: object, /) -> Table:
+def _copy_ticks_from(symbol: object, date_from: object, count: object, flags: object, /) -> "Table":
     """``count`` ticks from a date on."""
     t, name = terminal(), text(symbol, "symbol")
     since, most, kind = moment_ms(date_from, "date_from"), whole(count, "count", least=1, most=_MOST), _flags(flags)
     return _ticks(t, kind, symbol=name, since=since, count=most)
 
 
-def _copy_ticks_range(symbol: object, date_from: object, date_to: object, flags: object, /) -> Table:
+def _copy_ticks_range(symbol: object, date_from: object, date_to: object, flags: object, /) -> "Table":
     """The ticks between two dates, both included."""
     t, name = terminal(), text(symbol, "symbol")
     since, until, kind = moment_ms(date_from, "date_from"), moment_ms(date_to, "date_to"), _flags(flags)
@@ -67,26 +65,21 @@ def _flags(flags: object) -> int:
     return kind
 
 
-def _known(t: Terminal, name: str) -> None:
-    t.digits_of(name)
-    if name not in t.digits:
-        raise not_found()
-
-
-def _bars(t: Terminal, **wanted: Any) -> Table:
-    _known(t, wanted["symbol"])
+def _bars(t: Terminal, **wanted: Any) -> "Table":
+    t.digits_of(wanted["symbol"])
     bars = t.ask("rates", list[Bar], **wanted)
-    rows = [(b.time, b.open, b.high, b.low, b.close, b.tick_volume, b.spread, b.real_volume) for b in bars]
-    return np.array(rows, dtype=RATES)
+    from kakehashi.terminal.metatrader5.tables import of_bars  # noqa: PLC0415  see there
+
+    return of_bars(bars)
 
 
-def _ticks(t: Terminal, kind: int, **wanted: Any) -> Table:
-    _known(t, wanted["symbol"])
-    if kind == c.COPY_TICKS_TRADE:  # there is no last price on these markets, so no tick changes it
-        return np.array([], dtype=TICKS)
-    ticks = t.ask("ticks", list[TickRow], **wanted)
-    rows = [(k.at // 1000, k.bid, k.ask, 0.0, 0, k.at, k.flags, 0.0) for k in ticks]
-    return np.array(rows, dtype=TICKS)
+def _ticks(t: Terminal, kind: int, **wanted: Any) -> "Table":
+    t.digits_of(wanted["symbol"])
+    # no tick here changes a last price
+    ticks = [] if kind == c.COPY_TICKS_TRADE else t.ask("ticks", list[TickRow], **wanted)
+    from kakehashi.terminal.metatrader5.tables import of_ticks  # noqa: PLC0415
+
+    return of_ticks(ticks)
 
 
 copy_rates_from = answers(_copy_rates_from)

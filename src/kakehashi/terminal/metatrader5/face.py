@@ -5,6 +5,7 @@ What Python itself refuses before a C function sees it (a keyword where none is 
 
 import math
 import operator
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -17,6 +18,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _SUCCESS: Final = (c.RES_S_OK, "Success")
 _U64: Final = 2**64
+_one_at_a_time: Final = threading.RLock()
+"""The package keeps the GIL during a call, so that a script's threads take turns; here a lock sees to it."""
 _last: tuple[int, str] = _SUCCESS
 
 
@@ -80,15 +83,16 @@ def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..
             raise TypeError(f"{name}() takes no keyword arguments")
         if not params and args:
             raise TypeError(f"{name}() takes no arguments ({len(args)} given)")
-        try:
-            if not free:
-                _check_form(args, named)
-            result = function(*args, **named)
-        except Failed as e:
-            _last = e.error
-            return failure
-        _last = _SUCCESS
-        return result
+        with _one_at_a_time:
+            try:
+                if not free:
+                    _check_form(args, named)
+                result = function(*args, **named)
+            except Failed as e:
+                _last = e.error
+                return failure
+            _last = _SUCCESS
+            return result
 
     call.__name__ = call.__qualname__ = name
     return call
@@ -96,11 +100,19 @@ def _faced(function: Callable[..., Any], *, failure: bool | None) -> Callable[..
 
 def text(value: object, name: str) -> str:
     """
-    :raises Failed: not a string
+    :raises Failed: not a string, or none that can be sent
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not (value.isascii() or _encodable(value)):
         raise invalid(name)
     return value
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def whole(value: object, name: str, *, least: int = 0, most: int = _U64 - 1) -> int:
@@ -138,7 +150,7 @@ def moment_ms(value: object, name: str) -> int:
     """
     if isinstance(value, datetime):
         try:
-            seconds = value.timestamp()
+            seconds = max(value.timestamp(), 0.0)  # 1970-01-01 at midnight is before 1970 in half of the world
         except (OverflowError, OSError, ValueError):
             raise invalid(name) from None
     else:

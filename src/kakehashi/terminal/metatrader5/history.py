@@ -13,6 +13,7 @@ from kakehashi.terminal.metatrader5.structs import TradeDeal, TradeOrder
 
 
 def _history_orders_total(date_from: object, date_to: object, /) -> int:
+    """How many orders were placed or ended in a period."""
     return len(_history_orders_get(date_from, date_to))
 
 
@@ -31,6 +32,7 @@ def _history_orders_get(
 
 
 def _history_deals_total(date_from: object, date_to: object, /) -> int:
+    """How many deals there were in a period, deposits included."""
     return len(_history_deals_get(date_from, date_to))
 
 
@@ -59,8 +61,8 @@ def _wanted(
         return {"position": whole(position, "position")}, takes
     if date_from is None or date_to is None:
         raise Failed(c.RES_E_INVALID_PARAMS, "Invalid arguments")
-    since, until = moment_ms(date_from, "date_from"), moment_ms(date_to, "date_to")
-    return {"since": since, "until": until}, takes
+    since, until = moment_ms(date_from, "date_from") // 1000, moment_ms(date_to, "date_to") // 1000
+    return {"since": since * 1000, "until": until * 1000 + 999}, takes  # the terminal selects by whole seconds
 
 
 history_orders_total = answers(_history_orders_total)

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from kakehashi.terminal.core.words import Filling, OrderTime, OrderType, Request, TradeAction
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import invalid, moment_ms, number, text, whole
+from kakehashi.terminal.metatrader5.face import invalid, number, text, whole
 from kakehashi.terminal.metatrader5.structs import TradeRequest
 
 MAX_COMMENT: Final = 31
+_HUGE: Final = 1e12
 ACTIONS: Final = {
     c.TRADE_ACTION_DEAL: TradeAction.DEAL,
     c.TRADE_ACTION_PENDING: TradeAction.PENDING,
@@ -32,7 +33,8 @@ def _enumeration(value: object, name: str) -> int:
 
 
 def _seconds(value: object, name: str) -> int:
-    return moment_ms(value, name) // 1000
+    """Seconds since 1970; the package does not take a datetime here."""
+    return whole(value, name, most=2**40)
 
 
 def _comment(value: object, name: str) -> str:
@@ -95,6 +97,7 @@ def said(request: TradeRequest, digits: int, *, filling: bool) -> Request | None
         stoplimit=rounded(r.stoplimit, digits),
         sl=rounded(r.sl, digits),
         tp=rounded(r.tp, digits),
+        deviation=r.deviation,
         position=r.position,
         position_by=r.position_by,
         order=r.order,
@@ -110,7 +113,8 @@ _ENDING: Final = frozenset({OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY})
 
 
 def rounded(value: float, digits: int) -> Decimal:
-    return Decimal(f"{value:.{digits}f}")
+    """What the float was meant to be; one beyond all sense is cut to a size that the server can refuse."""
+    return Decimal(f"{max(-_HUGE, min(value, _HUGE)):.{digits}f}")
 
 
 def _at_least_0(n: int) -> int:

@@ -33,7 +33,7 @@ _MARGIN_MODES: Final = {
 _terminal: Terminal | None = None
 
 
-def terminal() -> Terminal:
+def terminal(*, trading: bool = False) -> Terminal:
     """The terminal that has been initialized.
 
     :raises Failed: none has, or it has gone
@@ -42,7 +42,7 @@ def terminal() -> Terminal:
         _shutdown()
     if _terminal is None:
         raise Failed(c.RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection")
-    _terminal.strike()
+    _terminal.strike(trading=trading)
     return _terminal
 
 
@@ -112,6 +112,7 @@ def _version() -> tuple[int, int, str]:
 
 
 def _account_info() -> AccountInfo:
+    """The account that is logged in, as it stands now."""
     t = terminal()
     facts = t.ask("account_info", AccountFacts)
     return AccountInfo(
@@ -149,6 +150,7 @@ def _account_info() -> AccountInfo:
 
 
 def _terminal_info() -> TerminalInfo:
+    """The terminal; ``connected`` says whether the trade server can be reached."""
     t = terminal()
     home = str(Path(t.path or sys.prefix).parent)
     told: dict[str, Any] = {

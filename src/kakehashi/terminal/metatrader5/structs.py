@@ -1,10 +1,8 @@
-"""The package's own tuples and tables: fields, their order, how they print, and the types of their columns."""
+"""The package's own tuples: fields, their order, their types, how they print."""
 
 from collections.abc import Iterable
 from operator import itemgetter
-from typing import Any, ClassVar, Final, Self
-
-import numpy as np
+from typing import Any, ClassVar, Self
 
 
 class Row(tuple[Any, ...]):
@@ -367,32 +365,3 @@ class OrderCheckResult(Row):
     margin_level: float
     comment: str
     request: TradeRequest
-
-
-RATES: Final = np.dtype(
-    [
-        ("time", "<i8"),
-        ("open", "<f8"),
-        ("high", "<f8"),
-        ("low", "<f8"),
-        ("close", "<f8"),
-        ("tick_volume", "<u8"),
-        ("spread", "<i4"),
-        ("real_volume", "<u8"),
-    ]
-)
-"""What copy_rates_* give: 60 bytes a bar, ``time`` of its opening in seconds."""
-
-TICKS: Final = np.dtype(
-    [
-        ("time", "<i8"),
-        ("bid", "<f8"),
-        ("ask", "<f8"),
-        ("last", "<f8"),
-        ("volume", "<u8"),
-        ("time_msc", "<i8"),
-        ("flags", "<u4"),
-        ("volume_real", "<f8"),
-    ]
-)
-"""What copy_ticks_* give: 60 bytes a tick."""

@@ -7,7 +7,7 @@ from kakehashi.terminal.core.kinds import CalcMode, Execution, SwapMode, Trading
 from kakehashi.terminal.core.money import margin_currency
 from kakehashi.terminal.core.words import Filling, OrderTime, Side, Weekday
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import Failed, answers, decides, not_found, text
+from kakehashi.terminal.metatrader5.face import Failed, answers, decides, text
 from kakehashi.terminal.metatrader5.groups import group_filter
 from kakehashi.terminal.metatrader5.session import terminal
 from kakehashi.terminal.metatrader5.structs import BookInfo, SymbolInfo, Tick
@@ -29,25 +29,21 @@ _FLOATS: Final = frozenset(name for name, kind in SymbolInfo.__annotations__.ite
 
 
 def _symbols_total() -> int:
+    """How many symbols the broker has."""
     return len(terminal().cards())
 
 
 def _symbols_get(group: object = None) -> tuple[SymbolInfo, ...]:
+    """All symbols, or those of a group: ``*USD*,!EURUSD``."""
     t = terminal()
     takes = group_filter("*" if group is None else text(group, "group"))
-    return tuple(_info(t, card) for name, card in t.cards().items() if takes(name))
+    return tuple(_info(t, card) for card in t.cards() if takes(card.name))
 
 
 def _symbol_info(symbol: object, /) -> SymbolInfo:
+    """One symbol: what the broker specified, and its prices now."""
     t, name = terminal(), text(symbol, "symbol")
-    return _info(t, _card(t, name))
-
-
-def _card(t: Terminal, name: str) -> SymbolCard:
-    card = t.cards().get(name)
-    if card is None:
-        raise not_found()
-    return card
+    return _info(t, t.card(name))
 
 
 def _info(t: Terminal, card: SymbolCard) -> SymbolInfo:
@@ -128,9 +124,9 @@ def _quoted(card: SymbolCard) -> dict[str, Any]:
 
 
 def _symbol_info_tick(symbol: object, /) -> Tick:
+    """The last tick of a symbol."""
     t, name = terminal(), text(symbol, "symbol")
-    if t.digits_of(name) and name not in t.digits:
-        raise not_found()
+    t.digits_of(name)
     q = t.ask("quote", QuoteFacts, symbol=name)
     return Tick((q.at // 1000, float(q.bid), float(q.ask), 0.0, 0, q.at, c.TICK_FLAG_BID | c.TICK_FLAG_ASK, 0.0))
 
@@ -138,7 +134,7 @@ def _symbol_info_tick(symbol: object, /) -> Tick:
 def _symbol_select(symbol: object, enable: object = True, /) -> bool:
     """Show a symbol in the Market Watch, or take it out: not one with open positions or orders."""
     t, name = terminal(), text(symbol, "symbol")
-    _card(t, name)
+    t.card(name)
     if enable:
         t.hidden.discard(name)
         return True
@@ -153,8 +149,9 @@ def _symbol_select(symbol: object, enable: object = True, /) -> bool:
 
 
 def _market_book_add(symbol: object, /) -> bool:
+    """Follow a symbol's depth of market."""
     t, name = terminal(), text(symbol, "symbol")
-    _card(t, name)
+    t.card(name)
     t.books.add(name)
     return True
 
@@ -163,7 +160,7 @@ def _market_book_get(symbol: object, /) -> tuple[BookInfo, ...]:
     """The levels from the highest price down; of a symbol that was added."""
     t, name = terminal(), text(symbol, "symbol")
     if name not in t.books:
-        _card(t, name)
+        t.card(name)
         raise Failed(c.RES_E_FAIL, "Terminal: Call failed")
     rows = sorted(t.ask("market_book", list[BookRow], symbol=name), key=lambda row: -row.price)
     kinds = {Side.SELL: c.BOOK_TYPE_SELL, Side.BUY: c.BOOK_TYPE_BUY}
@@ -171,8 +168,9 @@ def _market_book_get(symbol: object, /) -> tuple[BookInfo, ...]:
 
 
 def _market_book_release(symbol: object, /) -> bool:
+    """Follow it no longer."""
     t, name = terminal(), text(symbol, "symbol")
-    _card(t, name)
+    t.card(name)
     t.books.discard(name)
     return True
 

@@ -7,14 +7,14 @@ from typing import Any, Final, TypeVar
 from kakehashi.terminal import doors, troubles
 from kakehashi.terminal.doors import Door, Lost, NotUnderstood, SocketDoor
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import Failed
+from kakehashi.terminal.metatrader5.face import Failed, not_found
 from kakehashi.terminal.troubles import Trouble
 from kakehashi.terminal.wire import AccountFacts, SymbolCard
 
 T = TypeVar("T")
 DEMO_LOGIN: Final = 1000
 BROKER: Final = "KAKEHASHI_BRIDGE__BROKER"
-_REMEMBERED: Final = frozenset({"account_info", "positions", "resting", "symbol_cards", "quote"})
+_REMEMBERED: Final = frozenset({"account_info", "positions", "resting", "symbol_card", "symbol_cards", "quote"})
 _used: dict[str, int] = {}
 """The login that was used last, by server."""
 
@@ -34,7 +34,6 @@ class Terminal:
     """Everything between the package's functions and a trade server.
 
     :ivar hidden: symbols taken out of the Market Watch; ``books``: those whose depth of market is followed
-    :ivar digits: of each symbol's prices
     :ivar requests: trade requests sent
     """
 
@@ -47,11 +46,12 @@ class Terminal:
         self.requests = 0
         self.hidden: set[str] = set()
         self.books: set[str] = set()
-        self.digits: dict[str, int] = {}
+        self._digits: dict[str, int] = {}
         self._address = ""
         self._door: Door | None = None
         self._memory: dict[tuple[Any, ...], Any] = {}
         self._reached = False
+        self._late = False
         self._cut_until = 0.0
 
     def login(self, number: int | None, server: str | None, wait_s: float) -> None:
@@ -62,7 +62,8 @@ class Terminal:
         named = server if server is not None and doors.is_address(server) else None
         address = named or self._address or os.environ.get(BROKER, "")
         door: Door = SocketDoor(address, timeout_s=max(wait_s, 0.001)) if address else doors.own_server()
-        account = str(_used.get(address, DEMO_LOGIN) if number is None else number)
+        used = _used if address else doors.own_server().used
+        account = str(used.get(address, DEMO_LOGIN) if number is None else number)
         label = None if named else server
         params: dict[str, Any] = {"account": account, "number": account, **({"server": label} if label else {})}
         try:
@@ -75,12 +76,13 @@ class Terminal:
         self.close()
         self._door, self._address, self._reached = door, address, True
         self.account, self.label = account, label
-        self.digits, self._memory = {}, {}
-        _used[address] = int(account)
+        self._digits, self._memory = {}, {}
+        used[address] = int(account)
 
-    def strike(self) -> None:
+    def strike(self, *, trading: bool = False) -> None:
         """Let this call meet its trouble, if it has one.
 
+        :param trading: a time-out may come after the request was carried out: in :meth:`send`
         :raises Failed: IPC timeout
         """
         gremlin = troubles.gremlin()
@@ -90,7 +92,9 @@ class Terminal:
         elif met is Trouble.DISCONNECT:
             self._cut_until = time.monotonic() + gremlin.troubles.disconnect_s
         elif met is Trouble.IPC_TIMEOUT:
-            raise timed_out()
+            self._late = trading and gremlin.coin()
+            if not self._late:
+                raise timed_out()
 
     def ask(self, method: str, kind: type[T], **params: Any) -> T:
         """The server's answer; while it cannot be reached, the last one to the same question.
@@ -113,11 +117,11 @@ class Terminal:
         """A trade request.
 
         :raises Offline: no connection, or no answer
-        :raises Failed: an IPC timeout was asked for: before or after the request was carried out
+        :raises Failed: IPC timeout, as was asked for
         """
-        gremlin = troubles.gremlin()
+        late, self._late = self._late, False
         answer = self._asked("order_send", kind, {"request": request})
-        if gremlin.draw(Trouble.LOSE_ANSWER):
+        if late or troubles.gremlin().draw(Trouble.LOSE_ANSWER):
             raise timed_out()
         return answer
 
@@ -131,17 +135,27 @@ class Terminal:
             return False
         return True
 
-    def cards(self) -> dict[str, SymbolCard]:
+    def cards(self) -> list[SymbolCard]:
         """All symbols of the account."""
-        found = {card.name: card for card in self.ask("symbol_cards", list[SymbolCard])}
-        self.digits.update((name, card.spec.digits) for name, card in found.items())
+        return self.ask("symbol_cards", list[SymbolCard])
+
+    def card(self, symbol: str) -> SymbolCard:
+        """
+        :raises Failed: not found
+        """
+        found = self.ask("symbol_card", SymbolCard | None, symbol=symbol)  # type: ignore[arg-type]  # a union is a type too
+        if not isinstance(found, SymbolCard):
+            raise not_found()
         return found
 
     def digits_of(self, symbol: str) -> int:
-        """8 where there is no such symbol."""
-        if symbol and symbol not in self.digits:
-            self.cards()
-        return self.digits.get(symbol, 8)
+        """Of the symbol's prices.
+
+        :raises Failed: not found
+        """
+        if symbol not in self._digits:
+            self._digits[symbol] = self.card(symbol).spec.digits
+        return self._digits[symbol]
 
     def close(self) -> None:
         if self._door is not None:

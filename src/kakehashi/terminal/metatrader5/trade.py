@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kakehashi.terminal.core.words import CheckResult, OrderType, Result
 from kakehashi.terminal.metatrader5 import constants as c
-from kakehashi.terminal.metatrader5.face import Failed, answers, invalid, not_found, number, text, whole
+from kakehashi.terminal.metatrader5.face import Failed, answers, invalid, number, text, whole
 from kakehashi.terminal.metatrader5.groups import every, group_filter
 from kakehashi.terminal.metatrader5.requests import ORDER_TYPES, parsed, rounded, said
 from kakehashi.terminal.metatrader5.rows import order_row, position_row
@@ -21,6 +21,7 @@ from kakehashi.terminal.metatrader5.structs import (
 from kakehashi.terminal.metatrader5.terminal import Offline, Terminal
 from kakehashi.terminal.wire import OrderFacts, PositionFacts
 
+_MOST_DIGITS: Final = 8
 COMMENTS: Final[Mapping[int, str]] = {
     10004: "Requote",
     10006: "Request rejected",
@@ -61,6 +62,8 @@ def _request(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[TradeRequest
 
     :raises Failed: anything else
     """
+    if not args and not named:
+        raise Failed(c.RES_E_INVALID_PARAMS, "Invalid arguments")
     fields = args[0] if len(args) == 1 and not named else named
     if not args and set(named) == {"request"}:
         fields = named["request"]
@@ -71,14 +74,24 @@ def _request(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[TradeRequest
     return parsed(fields), "type_filling" in fields
 
 
+def _digits(t: Terminal, request: TradeRequest) -> int:
+    """Of the prices in a request; of one that names no symbol, or one that is not there, as many as any has."""
+    try:
+        return t.digits_of(request.symbol) if request.symbol else _MOST_DIGITS
+    except Failed as e:
+        if e.error[0] == c.RES_E_NOT_FOUND:
+            return _MOST_DIGITS
+        raise
+
+
 def _order_send(*args: Any, **named: Any) -> OrderSendResult:
     """Send a request: one dictionary, or its fields by keyword.
 
     :returns: the server's answer, refusals too
     """
-    t = terminal()
+    t = terminal(trading=True)
     request, filling = _request(args, named)
-    wanted = said(request, t.digits_of(request.symbol), filling=filling)
+    wanted = said(request, _digits(t, request), filling=filling)
     t.requests += 1
     if wanted is None:
         result = Result(retcode=c.TRADE_RETCODE_INVALID)
@@ -108,7 +121,7 @@ def _order_check(*args: Any, **named: Any) -> OrderCheckResult:
     """Whether the server would object to a request, and how the account would stand after it."""
     t = terminal()
     request, filling = _request(args, named)
-    wanted = said(request, t.digits_of(request.symbol), filling=filling)
+    wanted = said(request, _digits(t, request), filling=filling)
     refused = CheckResult(retcode=c.TRADE_RETCODE_INVALID)
     result = refused if wanted is None else t.ask("order_check", CheckResult, request=wanted)
     return OrderCheckResult(
@@ -149,18 +162,16 @@ def _calculation(t: Terminal, symbol: object, volume: object, price: object, nam
     known = text(symbol, "symbol")
     lots, at = number(volume, "volume"), _priced(price, name)
     t.digits_of(known)
-    if known not in t.digits:
-        raise not_found()
     if lots <= 0:
         raise invalid("volume")
-    return {"symbol": known, "volume": rounded(lots, 8), "price": at}
+    return {"symbol": known, "volume": rounded(lots, _MOST_DIGITS), "price": at}
 
 
 def _priced(price: object, name: str) -> Decimal:
     found = number(price, name)
     if found <= 0:
         raise invalid(name)
-    return rounded(found, 8)
+    return rounded(found, _MOST_DIGITS)
 
 
 def _chosen(symbol: object, group: object, ticket: object) -> tuple[dict[str, Any], Callable[[str], bool]]:
@@ -177,20 +188,24 @@ def _chosen(symbol: object, group: object, ticket: object) -> tuple[dict[str, An
 
 
 def _positions_total() -> int:
+    """How many positions are open."""
     return len(terminal().ask("positions", list[PositionFacts]))
 
 
 def _positions_get(*, symbol: object = None, group: object = None, ticket: object = None) -> tuple[TradePosition, ...]:
+    """Open positions: all, of a symbol, of a ticket, of a group of symbols."""
     t = terminal()
     wanted, takes = _chosen(symbol, group, ticket)
     return tuple(position_row(p) for p in t.ask("positions", list[PositionFacts], **wanted) if takes(p.symbol))
 
 
 def _orders_total() -> int:
+    """How many orders rest."""
     return len(terminal().ask("resting", list[OrderFacts]))
 
 
 def _orders_get(*, symbol: object = None, group: object = None, ticket: object = None) -> tuple[TradeOrder, ...]:
+    """Resting orders: all, of a symbol, of a ticket, of a group of symbols."""
     t = terminal()
     wanted, takes = _chosen(symbol, group, ticket)
     return tuple(order_row(o) for o in t.ask("resting", list[OrderFacts], **wanted) if takes(o.symbol))

@@ -1,0 +1,75 @@
+"""A trade server in the terminal's own process, for a script that is alone, and for tests that want a world in their hands."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kakehashi.terminal.accounts import World
+from kakehashi.terminal.clock import Clock
+from kakehashi.terminal.core.broker import Broker
+from kakehashi.terminal.doors import Lost, NotUnderstood
+from kakehashi.terminal.server import TradeServer
+
+T = TypeVar("T")
+STEP_MS: Final = 200
+_CATCH_UP: Final = 1_500
+"""Steps of a pause that are walked; over a longer one prices stood still."""
+
+
+class OwnServer:
+    """A trade server without a process of its own: prices move when somebody looks.
+
+    :param now_ms: the server's clock: the real one, or a :class:`~kakehashi.terminal.clock.Clock` that a test steps
+    :ivar used: the login that was used last, under ``""``
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        world: World | None = None,
+        now_ms: Callable[[], int] | None = None,
+        strict: bool = False,
+    ) -> None:
+        world = world or World()
+        self._now_ms = now_ms or Clock().now_ms
+        self._at = self._now_ms()
+        self.broker = Broker(seed=seed, at=self._at, symbols=world.symbols, strict=strict, faults=world.faults)
+        for spec in world.accounts:
+            self.broker.open_account(spec)
+        self._server = TradeServer(self.broker, None, self._now_ms)
+        self.used: dict[str, int] = {}
+
+    def ask(self, method: str, params: Any, kind: type[T]) -> T:
+        self._walk()
+        trading = self._account(params) if method == "order_send" else ""
+        dice = self.broker.dice
+        if trading and dice.drops_request(trading):
+            raise Lost("the request was lost", sent=True)
+        if trading and (pause_s := dice.delay_s(trading)):
+            time.sleep(pause_s)
+        try:
+            answer: T = self._server.perform(method, params)
+        except (ValueError, ArithmeticError, msgspec.ValidationError) as e:
+            raise NotUnderstood(str(e)) from e
+        if trading and dice.loses_answer(trading):
+            raise Lost("the answer was lost", sent=True)
+        return answer
+
+    def close(self) -> None:
+        """A terminal has gone; what it sent stays."""
+
+    def _account(self, params: dict[str, Any]) -> str:
+        book = self.broker.find(str(params.get("account")))
+        return book.spec.account if book else ""
+
+    def _walk(self) -> None:
+        at = self._now_ms()
+        steps = (at - self._at) // STEP_MS
+        if steps > _CATCH_UP:
+            self._at, steps = at - _CATCH_UP * STEP_MS, _CATCH_UP
+        for _ in range(steps):
+            self._at += STEP_MS
+            self.broker.tick(self._at)

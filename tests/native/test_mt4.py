@@ -1,0 +1,154 @@
+"""The EA for MetaTrader 4, compiled with the runner's layer of MQL4, on a real hub's mailbox and a real simulated broker."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
+
+from linkworld import Place, linked_world
+from native_world import NativeWorld
+from tests.native.building import ROOT, Build
+
+pytestmark = pytest.mark.timeout(180)
+MT4 = ROOT / "mql4" / "Experts" / "Kakehashi" / "KakehashiMT4.mq4"
+SETTINGS = {"KAKEHASHI_MAILBOX__LEASE_S": "1.5", "KAKEHASHI_MAILBOX__MAX_ATTEMPTS": "50"}
+IN_ORDER_SEND = ("--die", "send::1")
+NO_TRACE, TOO_LATE = 1, 10022
+BEFORE_IT_IS_SENT = ("--die", 'after:"k":"SENT":1')
+
+
+class Terminal4(NativeWorld):
+    def start_mt4(self, place: Place, *more: str, name: str = "mt4") -> None:
+        argv = [
+            str(self.program),
+            "--account",
+            place.name,
+            "--number",
+            place.number,
+            "--broker",
+            str(self._broker_socket),
+        ]
+        argv += ["--data", str(self.folder / "mt4")]
+        inputs = {"HubUrl": self.url, "Account": place.name, "Token": place.token, "PollMs": "50", "ReportS": "1"}
+        argv += [part for item in inputs.items() for part in ("--set", "=".join(item))]
+        self._commands[name] = (*argv, *more)
+        self.restart(name)
+
+
+@pytest.fixture
+def place(tmp_path: Path, build: Build) -> Iterator[Place]:
+    class Compiled(Terminal4):
+        program = build(MT4).program
+
+    with linked_world(tmp_path, 1, kind=Compiled, **SETTINGS) as each:
+        found = next(each)
+        found.world.start_broker()
+        yield found
+
+
+def start(place: Place, *more: str, name: str = "mt4") -> None:
+    assert isinstance(place.world, Terminal4)
+    place.world.start_mt4(place, *more, name=name)
+
+
+async def reported(place: Place, **wanted: Any) -> dict[str, Any]:
+    """Wait until the hub's picture of the account has one position like this; empty ``wanted``: none at all."""
+    rows: list[dict[str, Any]] = []
+    async with asyncio.timeout(10):
+        while True:
+            mirror = place.kept()["mirror"] or {}
+            rows = [*mirror.get("positions", {}).values()]
+            if not wanted and mirror.get("reported_at") and not rows:
+                return {}
+            for row in rows:
+                if wanted and all(str(row.get(key)) == value for key, value in wanted.items()):
+                    return row
+            await asyncio.sleep(0.05)
+
+
+async def concluded(place: Place, order: str) -> str:
+    """Wait for what the EA's own book says became of an order; the hub may have learnt it from a report before."""
+    (book,) = (place.world.folder / "mt4" / "Common" / "Files" / "Kakehashi").glob("*.mt4.journal")
+    async with asyncio.timeout(20):
+        while True:
+            for line in map(json.loads, book.read_text().splitlines()):
+                if line["k"] == "RESULT" and line["id"] == order:
+                    return str(json.loads('{"key":""' + line["text"])["status"])
+            await asyncio.sleep(0.05)
+
+
+def volumes(place: Place) -> list[tuple[str, Decimal]]:
+    return [(deal["entry"], Decimal(deal["volume"])) for deal in place.world.ledger()]
+
+
+IN, OUT, HALF = ("IN", Decimal("0.1")), ("OUT", Decimal("0.1")), ("OUT", Decimal("0.05"))
+
+
+async def test_an_entry_is_closed_in_two_parts_although_the_rest_has_a_new_ticket(place: Place) -> None:
+    start(place)
+    await reported(place)
+    (entry,) = await place.alert("LONG", id="1")
+    ticket = (await place.becomes(entry, "FILLED"))["ticket"]
+    await reported(place, ident=ticket, ticket=ticket, volume="0.10")
+    (part,) = await place.alert("TP", id="2")
+    await place.becomes(part, "FILLED")
+    left = await reported(place, ident=ticket)
+    assert left["ticket"] != ticket
+    assert left["magic"] == place.order(entry)["magic"]
+    (rest,) = await place.alert("CLOSE", id="3")
+    await place.becomes(rest, "FILLED")
+    await reported(place)
+    assert volumes(place) == [IN, HALF, HALF]
+
+
+@pytest.mark.parametrize("dies_in", ["entry", "exit"])
+async def test_killed_in_a_trade_it_finds_what_became_of_it_and_does_not_repeat_it(place: Place, dies_in: str) -> None:
+    start(place, *(IN_ORDER_SEND if dies_in == "entry" else ("--die", "send::2")))
+    await reported(place)
+    (entry,) = await place.alert("LONG", id="1")
+    if dies_in == "exit":
+        await place.becomes(entry, "FILLED")
+        await reported(place, volume="0.10")
+        (exit_,) = await place.alert("CLOSE", id="2")
+    await asyncio.to_thread(place.world.wait_for_crash, "mt4")
+    start(place)
+    await place.becomes(exit_ if dies_in == "exit" else entry, "FILLED", 20)
+    assert await concluded(place, entry) == "filled"
+    assert volumes(place) == [IN, OUT][: 1 + (dies_in == "exit")]
+
+
+async def test_killed_before_an_entry_left_it_is_given_up_after_three_minutes_and_never_sent(place: Place) -> None:
+    start(place, *BEFORE_IT_IS_SENT)
+    await reported(place)
+    (entry,) = await place.alert("LONG", id="1")
+    await asyncio.to_thread(place.world.wait_for_crash, "mt4")
+    start(place, "--pace", "100")
+    assert (await place.becomes(entry, "REJECTED", 30))["retcode"] == NO_TRACE
+    assert volumes(place) == []
+
+
+async def test_an_entry_that_comes_too_late_is_not_sent(place: Place) -> None:
+    start(place, "--pace", "5000")
+    await reported(place)
+    (late,) = await place.alert("LONG", id="1")  # the terminal's clock is far ahead of it
+    assert (await place.becomes(late, "REJECTED", 20))["retcode"] == TOO_LATE
+    assert volumes(place) == []
+
+
+async def test_a_second_ea_on_the_account_does_not_start(place: Place) -> None:
+    start(place)
+    await reported(place)
+    start(place, name="second")
+    assert await asyncio.to_thread(place.world.running["second"].wait, 20) == 3
+    assert "JOURNAL_HELD" in place.world.log("second")
+    place.world.running["mt4"].send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(place.world.running["mt4"].wait, 20) == 0
