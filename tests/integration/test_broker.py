@@ -234,7 +234,7 @@ def test_the_accounts_file_of_the_documents_opens_a_broker() -> None:
         assert [a.account for a in world.accounts] == ["hedge-demo", "net-demo"]
         symbols = {s.name: s for s in world.symbols}
         assert symbols["EURUSD"].contract_size == 100_000  # what the file leaves out stays
-        assert symbols["USDCHF"].sessions
+        assert symbols["USDSGD"].sessions
         assert world.faults.requote > 0
         broker = Broker(seed=1, at=AT, symbols=world.symbols, faults=world.faults)
         for spec in world.accounts:

@@ -153,14 +153,16 @@ def test_a_market_is_shut_and_opened_by_hand() -> None:
 def test_the_market_walks_to_the_present_in_the_same_steps_whoever_looks() -> None:
     one, clock = here()
     other, second = here()
-    for _ in range(10):
-        clock.step(1_000)
+    for n in range(100):
+        clock.step(70 if n % 2 else 130)
         one.catch_up()
+        one.catch_up()
+        one.desk.order_send("a", msgspec.convert(BUY, Request, strict=False))
     second.step(10_000)
     other.catch_up()
     wanted = TicksWanted(account="a", symbol="EURUSD.m", since=AT)
     assert one.desk.ticks(wanted) == other.desk.ticks(wanted)
-    assert len(one.desk.ticks(wanted)) == 51
+    assert [tick.at for tick in one.desk.ticks(wanted)] == [AT + 200 * n for n in range(51)]
 
 
 async def test_a_request_that_is_dropped_was_never_read_and_one_whose_answer_is_lost_was_done(tmp_path: Path) -> None:

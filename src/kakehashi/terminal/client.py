@@ -17,7 +17,6 @@ from kakehashi.terminal.wire import (
     Evidence,
     Filter,
     Follow,
-    Hello,
     Liquidity,
     Login,
     Pin,
@@ -101,14 +100,6 @@ class BrokerClient:
     async def set_liquidity(self, symbol: str, volume: Decimal | None) -> None:
         """Most lots a market order gets (test control); None is without limit."""
         await self._call("set_liquidity", Liquidity(symbol=symbol, volume=volume), None)
-
-    async def hello(self, name: str) -> None:
-        """Give this connection a name that :meth:`drained` knows it by."""
-        await self._call("hello", Hello(client=name), None)
-
-    async def drained(self, name: str) -> bool:
-        """Whether all connections of that name are gone, with everything they sent carried out or dropped."""
-        return await self._call("drained", Hello(client=name), bool)
 
     async def stop(self) -> None:
         """Ask the server to end."""

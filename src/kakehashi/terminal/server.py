@@ -26,7 +26,7 @@ from kakehashi.terminal.news import News
 from kakehashi.terminal.ticks import Pace, Recording
 from kakehashi.terminal.wire import MAX_LINE, Call, Fault, Follow, Hello, Outage, Reply
 
-TICK_S: Final = 0.2
+STEP_MS: Final = 200
 MOST_STEPS: Final = 500
 """Of the walk at once, where the server's time has run far ahead of it."""
 
@@ -46,6 +46,7 @@ class TradeServer:
         self._connections: set[asyncio.StreamWriter] = set()
         self._clients: dict[asyncio.StreamWriter, str] = {}
         self._out_until = 0.0
+        self._walked = broker.at
         self._news = News()
         self.desk = Desk(broker, now_ms, self._news)
         self._encode = msgspec.json.Encoder().encode
@@ -57,18 +58,24 @@ class TradeServer:
         }
 
     def tick(self) -> None:
-        at = self._now_ms()
+        """One step, now."""
+        at = self._walked = self._now_ms()
         self.broker.tick(at)
         self._write(at)
         self._news.of_all()
 
     def catch_up(self) -> None:
-        """Walk on to the present: a step for each fifth of a second, longer ones where there would be too many."""
-        now, last = self._now_ms(), self.broker.at
-        steps = min(max(1, round((now - last) / (TICK_S * 1000))), MOST_STEPS)
+        """Walk on to the present: a step for each fifth of a second that is over, longer ones where there would be too
+        many. How often it is called changes nothing.
+        """
+        last, over = self._walked, (self._now_ms() - self._walked) // STEP_MS
+        if over <= 0:
+            return
+        steps = min(over, MOST_STEPS)
         for n in range(1, steps + 1):
-            self.broker.tick(last + (now - last) * n // steps)
-        self._write(now)
+            self._walked = last + over * n // steps * STEP_MS
+            self.broker.tick(self._walked)
+        self._write(self._walked)
         self._news.of_all()
 
     def hear(self, symbol: str, bid: Decimal, ask: Decimal, at: int) -> None:
@@ -256,7 +263,7 @@ async def serve_broker(
 
 async def _tick_until_stopped(server: TradeServer) -> None:
     server.tick()
-    while not await _stopped_within(server, TICK_S):
+    while not await _stopped_within(server, STEP_MS / 1000):
         server.catch_up()
 
 

@@ -113,7 +113,8 @@ def test_a_swap_that_reopens_keeps_the_identifier_and_changes_the_ticket(mode: S
     ticket = market(broker, "SELL", sl=D("1.20000"), magic=5).order
     broker.tick(MONDAY + DAY_MS)
     (position,) = book.positions.values()
-    assert (position.identifier, position.ticket != ticket) == (ticket, True)
+    assert (position.identifier, position.ticket != ticket, position.reason) == (ticket, True, Reason.EXPERT)
+    assert {o.reason for o in book.done} == {Reason.EXPERT, Reason.CLIENT}
     assert (position.price_open, position.sl, position.magic) == (D(closed_at) - D("0.00004"), D("1.20000"), 5)
     assert [(d.entry, d.reason) for d in book.deals[1:]] == [(Entry.OUT, Reason.ROLLOVER), (Entry.IN, Reason.ROLLOVER)]
 

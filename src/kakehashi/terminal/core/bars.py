@@ -14,7 +14,7 @@ from kakehashi.terminal.core.words import ZERO
 
 MINUTE_MS: Final = 60_000
 DAY_MINUTES: Final = 1_440
-KEPT_TICKS: Final = 200_000
+KEPT_TICKS: Final = 50_000
 """Of each symbol; the oldest are forgotten, their bars stay."""
 
 

@@ -158,7 +158,7 @@ def new_order(
         tp=request.tp,
         magic=request.magic,
         comment=request.comment,
-        reason=request.reason,
+        reason=Reason.CLIENT if request.reason is Reason.ROLLOVER else request.reason,  # only deals know that one
         time_setup=at,
         time_done=0 if state in (OrderState.PLACED, OrderState.STARTED) else at,
         position_id=position,
@@ -195,5 +195,6 @@ def roll_over(book: Book, position: Position, nights: int, at: int) -> None:
         reason=Reason.ROLLOVER,
     )
     deal = book.open(again, identifier=position.identifier)
+    book.hold(replace(book.positions[again.order], reason=position.reason))
     opening = replace(closing, type=OrderType(position.side.value), magic=position.magic, comment=position.comment)
     book.end(new_order(again.order, opening, OrderState.FILLED, at, price=deal.price, position=deal.position))
