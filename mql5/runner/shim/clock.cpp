@@ -11,9 +11,14 @@ using std::chrono::system_clock;
 
 namespace runner {
 static steady_clock::time_point started = steady_clock::now();
-void begin_clock() { started = steady_clock::now(); }
+static long long began_wall = 0, began = 0;
 long long wall_ms() { return std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch()).count(); }
 long long monotonic_us() { return std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now().time_since_epoch()).count(); }
+void begin_clock() {
+    started = steady_clock::now();
+    began_wall = wall_ms();
+    began = monotonic_us();
+}
 }  // namespace runner
 
 // Of the machine, as in the terminal: it goes on while the program sleeps, and is the same for all programs.
@@ -26,7 +31,6 @@ uint GetTickCount() { return uint(GetTickCount64()); }
 ulong GetMicrosecondCount() { return ulong(std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - started).count()); }
 
 datetime TimeGMT() {
-    static long long began_wall = wall_ms(), began = monotonic_us();
     return datetime((began_wall + (long long)(double(monotonic_us() - began) * options.pace / 1000)) / 1000);
 }
 datetime TimeLocal() {
