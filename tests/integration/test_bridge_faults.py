@@ -201,7 +201,7 @@ async def test_children_die_with_a_killed_bridge(tmp_path: Path) -> None:
             env=environ, stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         bridge = psutil.Process(process.pid)
-        (spare,) = await until(
+        spare, *_ = await until(
             lambda: [c for c in bridge.children() if "kakehashi.terminal.worker" in c.cmdline()], within_s=40
         )
         process.kill()
