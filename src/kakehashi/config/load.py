@@ -24,7 +24,16 @@ from kakehashi.domain.errors import KakehashiError
 
 NOT_SETTINGS: Final = frozenset(
     f"KAKEHASHI_{name}"
-    for name in ("CONFIG", "LANG", "EA_TOKEN", "SEND_TOKEN", "OPERATOR_TOKEN", "MT5_SEED", "MT5_TROUBLES")
+    for name in (
+        "CONFIG",
+        "LANG",
+        "EA_TOKEN",
+        "SEND_TOKEN",
+        "OPERATOR_TOKEN",
+        "SESSION_TOKEN",
+        "MT5_SEED",
+        "MT5_TROUBLES",
+    )
 )
 """Variables that steer the program before there are settings."""
 
