@@ -56,6 +56,7 @@ class World:
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")} | {
             "KAKEHASHI_STORE__URL": f"sqlite:///{folder}/bench.db",
             "KAKEHASHI_BRIDGE__HANG_S": "0.5",
+            "KAKEHASHI_BROKER__SOCKET": str(folder / "broker.sock"),
             "KAKEHASHI_LOG__LEVEL": "error",
             "XDG_DATA_HOME": str(folder),
         }
@@ -74,7 +75,7 @@ class World:
     async def running(self, **settings: str) -> AsyncIterator["World"]:
         self.environ |= settings
         self.token = (await self.cli("token", "create", "--scope", "session"))["token"]
-        argv = ("run", "bridge", "--port", "0", "--broker", str(self.folder / "broker.sock"))
+        argv = ("run", "bridge", "--port", "0")
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "kakehashi", *argv, env=self.environ, stderr=asyncio.subprocess.PIPE
         )

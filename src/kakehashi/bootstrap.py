@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -29,11 +29,6 @@ from kakehashi.services.ids import SystemClock, new_id
 from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
 from kakehashi.services.reception import Reception
-from kakehashi.services.sessions.bridge import Bridge
-from kakehashi.services.sessions.folders import Folders
-from kakehashi.services.sessions.keeper import Keeper
-from kakehashi.services.sessions.ledger import Ledger
-from kakehashi.services.sessions.sealing import Seal, key_in
 from kakehashi.services.sessions.terms import Terms
 from kakehashi.services.supervise import Role, Supervisor
 from kakehashi.services.trader import Trader
@@ -42,6 +37,9 @@ from kakehashi.store.locks import FileLock
 from kakehashi.store.migrate import upgrade
 from kakehashi.store.open import open_store
 from kakehashi.terminal.client import BrokerClient
+
+if TYPE_CHECKING:
+    from kakehashi.services.sessions.bridge import Bridge
 
 log = structlog.get_logger("bootstrap")
 
@@ -218,11 +216,18 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
     await uvicorn.Server(config).serve(sockets=list(listening))
 
 
-async def build_bridge(settings: Settings, url: str) -> Bridge:
+async def build_bridge(settings: Settings, url: str) -> "Bridge":
     """Everything role ``bridge`` needs, the ownership of its sessions included.
 
     :raises Rejected: OWNED: another bridge lives on this store; BAD_CONFIG: the key is too short
     """
+    # The hub and the CLI come through here too, and start faster without these.
+    from kakehashi.services.sessions.bridge import Bridge  # noqa: PLC0415
+    from kakehashi.services.sessions.folders import Folders  # noqa: PLC0415
+    from kakehashi.services.sessions.keeper import Keeper  # noqa: PLC0415
+    from kakehashi.services.sessions.ledger import Ledger  # noqa: PLC0415
+    from kakehashi.services.sessions.sealing import Seal, key_in  # noqa: PLC0415
+
     section = settings.bridge
     secret = resolve_secret(section.key, section.key_file, key="bridge.key") if section.key or section.key_file else ""
     seal = Seal(secret or key_in(data_dir() / "bridge.key"))
@@ -316,7 +321,8 @@ async def serve_bridge(settings: Settings, url: str, listening: Sequence[sockets
     )
     for each in listening:
         each.set_inheritable(False)  # the processes that are started from here on have no business with our door
-    async with _own_broker(session_terms(settings).broker):
+    # one that the settings name is somebody else's
+    async with _own_broker("" if settings.bridge.broker else session_terms(settings).broker):
         await uvicorn.Server(config).serve(sockets=list(listening))
 
 

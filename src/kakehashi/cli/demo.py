@@ -50,7 +50,7 @@ def _which(why_not: str) -> str:
 @click.option("--speed", type=click.FloatRange(0.1, 100), default=1.0, help="Divides the pauses between alerts.")
 @command_output(human=_text, bare=True)
 def demo(headless: bool, duration: float | None, speed: float) -> Answer:
-    """TradingView alerts become fills on three simulated accounts, through everything that usually goes wrong."""
+    """TradingView alerts become fills on four simulated accounts, through everything that usually goes wrong."""
     from kakehashi.demo.script import Scene, Script
     from kakehashi.demo.stage import Stage
 

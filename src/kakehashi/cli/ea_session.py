@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from kakehashi.cli.options import HUB_URL
 from kakehashi.cli.output import command_output
 from kakehashi.cli.session import hub_url
+from kakehashi.domain.errors import Malformed
 
 
 @click.command("session")
@@ -17,27 +19,29 @@ from kakehashi.cli.session import hub_url
 @HUB_URL
 @click.option("--bridge", "bridge_url", default=None, help="Where the bridge is, where it is not the configured one.")
 @click.option("--session-token", required=True, envvar="KAKEHASHI_SESSION_TOKEN", help="A session token of the bridge.")
-@click.option("--session", "session_id", required=True, help="A session of that token, logged in to the account.")
+@click.option("--session", "session_id", default="", help="A session of that token, logged in to the account.")
+@click.option(
+    "--login", type=click.IntRange(1), default=None, help="Instead: the session of this login; made if there is none."
+)
+@click.option("--password", default="", envvar="KAKEHASHI_SESSION_PASSWORD", help="For a session that has to be made.")
+@click.option("--server", default="", help="For a session that has to be made.")
 @click.option("--instance", default="session-1")
 @click.option("--poll-s", type=click.FloatRange(0.01, 60), default=0.5)
 @click.option("--report-s", type=click.FloatRange(0.05, 3600), default=5.0)
-@click.option("--journal", default=None, help="A file that remembers executed commands.")
+@click.option(
+    "--journal", type=click.Path(path_type=Path), default=None, help="A file that remembers executed commands."
+)
 @command_output()
 def session(
-    account: str,
     secret: str,
     url: str | None,
     bridge_url: str | None,
     session_token: str,
     session_id: str,
-    instance: str,
-    poll_s: float,
-    report_s: float,
-    journal: str | None,
+    login: int | None,
+    **options: Any,
 ) -> None:
     """Carry out an account's orders in a session of the MT5 bridge, until Ctrl-C."""
-    from pathlib import Path
-
     from kakehashi.client.mt5 import AsyncTerminal
     from kakehashi.config import load_settings
     from kakehashi.telemetry import setup_logging
@@ -47,19 +51,17 @@ def session(
     settings = load_settings()
     setup_logging(settings)
     base = bridge_url or f"http://{settings.bridge.host}:{settings.bridge.port}"
-    config = EaConfig(
-        base_url=hub_url(url),
-        token=secret,
-        account=account,
-        socket="",
-        instance=instance,
-        poll_s=poll_s,
-        report_s=report_s,
-        journal=Path(journal) if journal else None,
-    )
+    password, server = options.pop("password"), options.pop("server")
+    config = EaConfig(base_url=hub_url(url), token=secret, socket="", **options)
 
     async def work() -> None:
-        async with AsyncTerminal(base, session_token, session_id) as terminal:
+        ident = session_id or await AsyncTerminal.find(base, session_token, login or 0)
+        if not ident and login is not None:
+            made = await AsyncTerminal.create(base, session_token, login=login, password=password, server=server)
+            ident = made.session_id
+        if not ident:
+            raise Malformed("USAGE", "which session?", hint="--session ID, or --login NUMBER")
+        async with AsyncTerminal(base, session_token, ident) as terminal:
 
             async def call(name: str, params: Mapping[str, Any]) -> tuple[Any, tuple[int, str]]:
                 return await terminal.command(name, **params), terminal.last_error

@@ -170,6 +170,16 @@ class AsyncTerminal(_Told):
             raise Unavailable("BRIDGE_UNREACHABLE", f"the bridge does not answer: {e!r}") from e
         return cls(base, token, _read(answer)["session_id"], close=True)
 
+    @classmethod
+    async def find(cls, base: str, token: str, login: int) -> str:
+        """The token's session of this login, or an empty string. :raises Unavailable: the bridge does not answer"""
+        try:
+            async with httpx.AsyncClient(headers=_headers(token), timeout=_GRACE_S) as http:
+                sessions = _read(await http.get(f"{base}/v5/session/list"))["sessions"]
+        except httpx.HTTPError as e:
+            raise Unavailable("BRIDGE_UNREACHABLE", f"the bridge does not answer: {e!r}") from e
+        return next((str(s["session_id"]) for s in sessions if s["login"] == login), "")
+
     async def command(self, name: str, *args: Any, **options: Any) -> Any:
         """Call one function. :raises KakehashiError: by remedy: Rejected, Unavailable, OutcomeUnknown"""
         wish = _wish(name, args, options)

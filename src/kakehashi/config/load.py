@@ -31,6 +31,7 @@ NOT_SETTINGS: Final = frozenset(
         "SEND_TOKEN",
         "OPERATOR_TOKEN",
         "SESSION_TOKEN",
+        "SESSION_PASSWORD",
         "MT5_SEED",
         "MT5_TROUBLES",
     )

@@ -20,6 +20,8 @@ from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core.words import OrderType, Request, TradeAction
 
 SCENE_LIMIT_S = 15.0
+FIXED = ("tokyo", "osaka", "nagoya")
+"""The accounts that trade 0.10 lots: by the mailbox, by the link, and in a session of the MT5 bridge."""
 
 
 class Scene(msgspec.Struct, kw_only=True):
@@ -68,12 +70,10 @@ class Script:
         scene = Scene(
             name="entry",
             ja="エントリー",
-            expected="0.10 long on tokyo and osaka; small: 1 % of 100 USD is less than the minimum lot, refused",
+            expected="0.10 long on tokyo, osaka and nagoya; small: 1 % of 100 USD is less than the minimum lot, refused",
         )
         await self._alert("LONG", id="1", sl_pips=20)
-        await self._until(
-            scene, lambda: self._open("tokyo") == Decimal("0.1") and self._open("osaka") == Decimal("0.1")
-        )
+        await self._until(scene, lambda: all(self._open(a) == Decimal("0.1") for a in FIXED))
 
     async def _duplicate(self) -> None:
         scene = Scene(name="duplicate", ja="重複", expected="the same alert again changes nothing")
@@ -92,14 +92,16 @@ class Script:
         await self._until(scene, lambda: answer.answer.get("code") == "EXPIRED_ENTRY")
 
     async def _partial(self) -> None:
-        scene = Scene(name="partial take-profit", ja="部分利確", expected="half is closed: 0.05 stays on tokyo")
+        scene = Scene(
+            name="partial take-profit", ja="部分利確", expected="half is closed: 0.05 stays on each of the three"
+        )
         await self._alert("TP", id="3")
-        await self._until(scene, lambda: self._open("tokyo") == Decimal("0.05"))
+        await self._until(scene, lambda: all(self._open(a) == Decimal("0.05") for a in FIXED))
 
     async def _reversal(self) -> None:
-        scene = Scene(name="reversal", ja="ドテン", expected="closed first, then 0.10 short on tokyo and osaka")
+        scene = Scene(name="reversal", ja="ドテン", expected="closed first, then 0.10 short on the three")
         await self._alert("REVERSE", id="4", sl_pips=20)
-        await self._until(scene, lambda: all(self._open(a) == Decimal("-0.1") for a in ("tokyo", "osaka")))
+        await self._until(scene, lambda: all(self._open(a) == Decimal("-0.1") for a in FIXED))
 
     async def _dying_ea(self) -> None:
         scene = Scene(
@@ -109,9 +111,7 @@ class Script:
         )
         await self._alert("CLOSE", id="5")
         restarts = self._stage.supervisor.restarts
-        await self._until(
-            scene, lambda: bool(restarts.get("ea-tokyo")) and all(self._open(a) == 0 for a in ("tokyo", "osaka"))
-        )
+        await self._until(scene, lambda: bool(restarts.get("ea-tokyo")) and all(self._open(a) == 0 for a in FIXED))
 
     async def _hub_restart(self) -> None:
         scene = Scene(name="hub restart", ja="ハブ再起動", expected="alerts sent meanwhile are all answered 200")
@@ -119,7 +119,7 @@ class Script:
         answers = await asyncio.gather(*(self._alert("LONG", id=f"6{n}", symbol="USDJPY") for n in range(4)))
         codes = [a.status for a in answers]
         scene.seen = f"answers {codes}"
-        await self._until(scene, lambda: codes == [200] * 4 and self._open("tokyo") != 0)
+        await self._until(scene, lambda: codes == [200] * 4 and all(self._open(a) for a in FIXED))
 
     async def _kill_switch(self) -> None:
         scene = Scene(name="kill switch", ja="キルスイッチ", expected="an entry is refused, a close passes")
@@ -129,7 +129,7 @@ class Script:
         close = await self._alert("CLOSE", id="8", symbol="USDJPY")
         scene.seen = f"entry {entry.answer.get('code')}, close {close.answer.get('status')}"
         ok = entry.answer.get("code") == "KILLED" and close.answer.get("status") == "queued"
-        await self._until(scene, lambda: ok and self._open("tokyo") == 0)
+        await self._until(scene, lambda: ok and not any(self._open(a) for a in FIXED))
         await desk.kill(self._stage.store, on=False, scope="*", by="demo", at=time.time_ns() // 1_000_000)
 
     async def _flat(self) -> None:
@@ -234,7 +234,7 @@ class Script:
         while not reached() and time.monotonic() < deadline:  # noqa: ASYNC110 other processes move the world
             await asyncio.sleep(0.05)
         scene.ok = reached()
-        books = ", ".join(f"{a} {self._open(a):+f}" for a in ("tokyo", "osaka", "small"))
+        books = ", ".join(f"{a} {self._open(a):+.2f}" for a in (*FIXED, "small"))
         scene.seen = f"{scene.seen}; {books}" if scene.seen else books
         self.scenes.append(scene)
         self._tell(scene)

@@ -1,7 +1,8 @@
-"""The demo's stage: a temporary store, three accounts, and the processes that play hub, broker and EAs."""
+"""The demo's stage: a temporary store, four accounts, and the processes that play hub, broker, bridge and EAs."""
 
 import asyncio
 import os
+import secrets
 import signal
 import socket as sockets
 import sys
@@ -33,7 +34,10 @@ BUILD_LIMIT_S = 18.0
 
 
 class Cast(msgspec.Struct, frozen=True, kw_only=True):
-    """One simulated account of the demo. :ivar link: how its EA speaks with the hub: mailbox, ws or poll"""
+    """One simulated account of the demo.
+
+    :ivar link: how its EA speaks with the hub: mailbox, ws or poll; session: its terminal is a session of the MT5 bridge
+    """
 
     name: str
     number: str
@@ -47,6 +51,7 @@ CAST = (
     Cast(name="tokyo", number="1001", margin_mode=MarginMode.HEDGING, balance="10000"),
     Cast(name="osaka", number="1002", margin_mode=MarginMode.NETTING, balance="20000", suffix=".m", link="ws"),
     Cast(name="small", number="1003", margin_mode=MarginMode.HEDGING, balance="100", link="ws"),
+    Cast(name="nagoya", number="1004", margin_mode=MarginMode.HEDGING, balance="10000", link="session"),
 )
 
 
@@ -63,15 +68,15 @@ class Stage:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")} | {
             "KAKEHASHI_STORE__URL": f"sqlite:///{folder / 'demo.db'}",
             "KAKEHASHI_BROKER__SOCKET": str(self.socket),
+            "KAKEHASHI_BRIDGE__BROKER": str(self.socket),
+            "KAKEHASHI_BRIDGE__KEY": secrets.token_urlsafe(32),
             "KAKEHASHI_MAILBOX__LEASE_S": "2",
             "KAKEHASHI_LOG__LEVEL": "warning",
         }
-        self.listening = sockets.socket()
-        self.listening.bind(("127.0.0.1", 0))
-        self.listening.listen(512)
-        self.listening.set_inheritable(True)
+        self.listening, self.bridge = _listening(), _listening()
+        self.bridge_url = f"http://127.0.0.1:{self.bridge.getsockname()[1]}"
         self.base_url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
-        self.webhook = ""
+        self.webhook = self.session_token = ""
         self.ea_tokens: dict[str, str] = {}
         self.native: Path | None = None
         self.store: Store
@@ -102,6 +107,7 @@ class Stage:
             account = Account(name=one.name, number=one.number, margin_mode=one.margin_mode, symbols=symbols)
             await desk.add_account(self.store, account, by="demo", at=at)
             self.ea_tokens[one.name] = await self._token("ea", account=one.name)
+        self.session_token = await self._token("session")
         fixed = rules_from_toml({"size_value": "0.10", "cooldown_s": False, "max_spread_percent": False})
         risky = rules_from_toml(
             {"size_unit": "RISK_PERCENT", "size_value": "1", "cooldown_s": False, "max_spread_percent": False}
@@ -117,22 +123,31 @@ class Stage:
         return new.secret
 
     def roles(self, *, dying: str = "") -> list[Role]:
-        """Broker, hub and an EA per account; ``dying`` names the EA that once dies holding a lease."""
-        fd = self.listening.fileno()
+        """Broker, hub, bridge and an EA per account; ``dying`` names the EA that once dies holding a lease."""
+        fd, door = self.listening.fileno(), self.bridge.fileno()
         me = (sys.executable, "-m", "kakehashi")
         broker = (*me, "run", "broker", "--socket", str(self.socket), "--ledger", str(self.ledger), "--seed", "7")
         roles = [
             Role(name="broker", argv=broker),
             Role(name="hub", argv=(*me, "run", "hub", "--fd", str(fd)), fds=(fd,)),
+            Role(name="bridge", argv=(*me, "run", "bridge", "--fd", str(door)), fds=(door,)),
         ]
         for one in CAST:
             # The fifth delivery: entry, take-profit, the reversal's two, then the close it dies with.
             once = ("--die-after-poll", "5") if one.name == dying else ()
             env = {native.TOKEN_VARIABLE: self.ea_tokens[one.name]}
+            if one.link == "session":
+                env |= {"KAKEHASHI_SESSION_TOKEN": self.session_token, "KAKEHASHI_SESSION_PASSWORD": "demo"}
             roles.append(Role(name=f"ea-{one.name}", argv=self._ea(one), once=once, env=env))
         return roles
 
     def _ea(self, one: Cast) -> tuple[str, ...]:
+        if one.link == "session":
+            return (
+                *(sys.executable, "-m", "kakehashi", "ea", "session"),
+                *("--account", one.name, "--login", one.number, "--url", self.base_url, "--bridge", self.bridge_url),
+                *("--journal", str(self.folder / f"{one.name}.journal"), "--poll-s", "0.1", "--report-s", "0.5"),
+            )
         if self.native is not None and one.link != "mailbox":
             mode, data = BrokerMode(one.margin_mode.value), self.folder / one.name
             login = Login(
@@ -167,6 +182,7 @@ class Stage:
             await asyncio.wait({running}, timeout=15)
             await self.store.close()
             self.listening.close()
+            self.bridge.close()
             talk.close()
 
     async def ready(self, http: httpx.AsyncClient) -> None:
@@ -200,7 +216,17 @@ class Stage:
         return [msgspec.json.decode(line) for line in self.ledger.read_bytes().splitlines() if line.endswith(b"}")]
 
 
+def _listening() -> sockets.socket:
+    """A free port whose socket the roles inherit."""
+    listening = sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM, sockets.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(512)
+    listening.set_inheritable(True)
+    return listening
+
+
 def lots(deals: list[dict[str, str]], account: str) -> Decimal:
-    """What is open on an account by its deals, signed."""
-    signed = (Decimal(d["volume"]) * (1 if d["side"] == "BUY" else -1) for d in deals if d["account"] == account)
+    """What is open on an account by its deals, signed. A session names its account at the broker by the login."""
+    names = {account, *(one.number for one in CAST if one.name == account)}
+    signed = (Decimal(d["volume"]) * (1 if d["side"] == "BUY" else -1) for d in deals if d["account"] in names)
     return sum(signed, Decimal(0))

@@ -18,14 +18,14 @@ class Job:
     :ivar own: the bridge's own question
     """
 
-    __slots__ = ("calls", "digest", "future", "own", "record_id", "retries", "sent", "since", "timeout_s")
+    __slots__ = ("calls", "fingerprint", "future", "own", "record_id", "retries", "sent", "since", "timeout_s")
 
     def __init__(
-        self, calls: Calls, timeout_s: float, *, record_id: str = "", digest: str = "", own: bool = False
+        self, calls: Calls, timeout_s: float, *, record_id: str = "", fingerprint: str = "", own: bool = False
     ) -> None:
         loop = asyncio.get_running_loop()
         self.calls, self.timeout_s, self.own = calls, timeout_s, own
-        self.record_id, self.digest = record_id, digest
+        self.record_id, self.fingerprint = record_id, fingerprint
         self.future: asyncio.Future[tuple[Result, ...]] = loop.create_future()
         self.future.add_done_callback(_seen)
         self.since = loop.time()

@@ -53,14 +53,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One command that changes something, kept before it is sent.
 
-    :ivar digest: of command and parameters: the same id with others is refused
+    :ivar fingerprint: of command and parameters: the same id with others is refused
     :ivar connection: what its terminal's connection to the simulated trade server is called
     """
 
     session: str
     id: str
     at: int
-    digest: str
+    fingerprint: str
     command: str
     params: dict[str, Any]
     mark: Mark

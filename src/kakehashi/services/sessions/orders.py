@@ -126,7 +126,7 @@ class Orders:
         """
         name, params, _ = job.calls[0]
         record = Record(
-            session=self._session, id=job.record_id, at=self._clock.now_ms(), digest=job.digest, command=name, params=params,
+            session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint, command=name, params=params,
             mark=await self._mark(child, str(params.get("request", {}).get("symbol") or "")), connection=self.connection,
         )  # fmt: skip
         await self._ledger.write(record)
@@ -171,7 +171,7 @@ class Orders:
         job.settle((Result(ok=False, json=b"null", error=outcome.error, took_us=0),))
         name, params, _ = job.calls[0]
         record = Record(
-            session=self._session, id=job.record_id, at=self._clock.now_ms(), digest=job.digest, command=name, params=params,
+            session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint, command=name, params=params,
             mark=Mark(), connection="",
         )  # fmt: skip
         await self._keep(record, outcome)
@@ -261,6 +261,6 @@ def _not_executed(why: str) -> Outcome:
     return Outcome(ok=False, result=b"null", error=(SEND_FAILED, text), took_us=0, code="NOT_EXECUTED")
 
 
-def digest_of(name: str, params: dict[str, Any]) -> str:
+def fingerprint_of(name: str, params: dict[str, Any]) -> str:
     """What a command id stands for: the same id with anything else is another command's."""
     return hashlib.sha256(msgspec.json.encode([name, params], order="deterministic")).hexdigest()

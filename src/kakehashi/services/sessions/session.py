@@ -17,7 +17,7 @@ from kakehashi.services.sessions.child import Child
 from kakehashi.services.sessions.jobs import Calls, Job
 from kakehashi.services.sessions.ledger import PENDING, RESOLVED, Definition, Ledger, Outcome, Record
 from kakehashi.services.sessions.line import Line, cancelled
-from kakehashi.services.sessions.orders import Claims, Drained, Orders, digest_of
+from kakehashi.services.sessions.orders import Claims, Drained, Orders, fingerprint_of
 from kakehashi.services.sessions.terms import State, Terms
 from kakehashi.services.sessions.trees import resources
 from kakehashi.telemetry import counter, histogram
@@ -165,13 +165,13 @@ class Session:
         if not command_id and not writes:
             job = self._queued(Job(calls, timeout_s))
             return self._answer(f"c-{secrets.token_hex(10)}", await self._await(job, timeout_s))
-        digest = digest_of(name, params)
-        if command_id and (known := await self._known(command_id, digest)) is not None:
+        fingerprint = fingerprint_of(name, params)
+        if command_id and (known := await self._known(command_id, fingerprint)) is not None:
             if isinstance(known, Record):
                 return _of_record(known)
             return self._answer(command_id, await self._await(known, timeout_s, first=False))
         ident = command_id or f"c-{secrets.token_hex(10)}"
-        job = self._queued(Job(calls, timeout_s, record_id=ident if writes else "", digest=digest))
+        job = self._queued(Job(calls, timeout_s, record_id=ident if writes else "", fingerprint=fingerprint))
         self._remember(ident, job)
         return self._answer(ident, await self._await(job, timeout_s, command_id=ident))
 
@@ -221,14 +221,14 @@ class Session:
 
     # -- command ids ---------------------------------------------------------------------------------------------
 
-    async def _known(self, ident: str, digest: str) -> Job | Record | None:
+    async def _known(self, ident: str, fingerprint: str) -> Job | Record | None:
         """What already bears this id. :raises Rejected: ID_REUSED: something else does"""
         found: Job | Record | None = None
         if (live := self._live.get(ident)) is not None:
-            found, kept = live.job, live.job.digest
+            found, kept = live.job, live.job.fingerprint
         elif (record := await self._record(ident)) is not None:
-            found, kept = record, record.digest
-        if found is not None and kept != digest:
+            found, kept = record, record.fingerprint
+        if found is not None and kept != fingerprint:
             raise Rejected(
                 "ID_REUSED", f"the id {ident} stands for another command", hint="a new command needs a new id"
             )
