@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from bridgeroom import BUY, BridgeRoom, bridge_room, until
 
+from kakehashi.api.doors import scopes_of
+
 PASSWORD = "canary-of-a-password"
 
 
@@ -122,6 +124,23 @@ async def test_a_token_sees_only_its_own_sessions_and_a_reader_can_do_nothing(ro
     assert (await room.request("POST", path, token=webhook, json=body)).status_code == 403
     assert (await room.request("POST", path, token="", json=body)).status_code == 401
     assert (await room.request("GET", "/session/list", token=webhook)).status_code == 403
+
+
+async def test_every_door_of_the_bridge_declares_who_may(room: BridgeRoom) -> None:
+    """Written down from SECURITY's table, not from the code's."""
+    readers = {"session", "read", "operator", "admin"}
+    seen = {"GET /v5/session/list", "GET /v5/session/{session_id}", "GET /v5/retcodes", "GET /v5/openapi.json"}
+    open_to_all = {"GET /health", "GET /livez", "GET /readyz"}
+    for route in room.app.routes:
+        for method in sorted(getattr(route, "methods", None) or {"GET"}):  # a WebSocket's handshake is a GET
+            path = route.path  # type: ignore[attr-defined]
+            door, scopes = f"{method} {path}".replace("HEAD ", "GET "), scopes_of(method, path)
+            if door in open_to_all:
+                assert "" in scopes
+            elif door in seen:
+                assert scopes == readers
+            else:
+                assert scopes == ({"metrics", "admin"} if door == "GET /metrics" else {"session"}), door
 
 
 async def test_dates_come_as_seconds_or_iso_and_tables_as_rows_or_columns(room: BridgeRoom) -> None:

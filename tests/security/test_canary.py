@@ -263,11 +263,12 @@ async def test_sec_4_the_demo_hands_its_eas_their_tokens_by_environment_not_by_a
     url = await asyncio.to_thread(stage.prepare)
     await stage.furnish(url)
     try:
-        secrets = [*stage.ea_tokens.values(), stage.webhook.rsplit("/", 1)[1]]
-        assert len(secrets) == 4
+        secrets = [*stage.ea_tokens.values(), stage.webhook.rsplit("/", 1)[1], stage.session_token]
+        assert len(secrets) == 6
         assert not [
             r.name for r in stage.roles() for part in r.argv if any(s.rsplit("_", 1)[1] in part for s in secrets)
         ]
     finally:
         await stage.store.close()
         stage.listening.close()
+        stage.bridge.close()

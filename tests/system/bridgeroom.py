@@ -97,7 +97,7 @@ class BridgeRoom:
         self.bridge = await bootstrap.build_bridge(self.settings, url)
         if not self.token:
             self.token = await self.new_token()
-        app = build_bridge_app(self.bridge, self.settings)
+        self.app = app = build_bridge_app(self.bridge, self.settings)
         config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws="websockets-sansio")
         listening = bootstrap.bind(self.settings, "bridge")
         self.base = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -126,7 +126,9 @@ class Orders:
         """
         name, params, _ = job.calls[0]
         record = Record(
-            session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint, command=name, params=params,
+            session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint,
+            command=name,
+            params=params,
             mark=await self._mark(child, str(params.get("request", {}).get("symbol") or "")), connection=self.connection,
         )  # fmt: skip
         await self._ledger.write(record)
@@ -171,7 +173,9 @@ class Orders:
         job.settle((Result(ok=False, json=b"null", error=outcome.error, took_us=0),))
         name, params, _ = job.calls[0]
         record = Record(
-            session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint, command=name, params=params,
+            session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint,
+            command=name,
+            params=params,
             mark=Mark(), connection="",
         )  # fmt: skip
         await self._keep(record, outcome)
