@@ -37,7 +37,7 @@ CHANGED = {
     "XAUUSD": {"liquidity": D("0.07"), "freeze_level": 5, "calc_mode": CalcMode.CFDLEVERAGE, "margin_buy": D("1.5")},
 }
 WORLD = [Symbol(**{n: getattr(s, n) for n in s.__struct_fields__} | CHANGED.get(s.name, {})) for s in SYMBOLS]
-FAULTS = Faults(requote=0.1, price_off=0.05, reject=0.05, slippage=3.0, queue=0.3, queue_s=0.3)
+FAULTS = Faults(partial=0.2, requote=0.1, price_off=0.05, reject=0.05, slippage=3.0, queue=0.3, queue_s=0.3)
 
 
 class Step(msgspec.Struct, frozen=True):

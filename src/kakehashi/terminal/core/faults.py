@@ -22,6 +22,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     :ivar requote: a market order is answered with 10004 and new prices
     :ivar price_off: a market order is answered with 10021
     :ivar reject: a market or pending order is refused by the dealer, 10006
+    :ivar partial: a market order that may be filled in part gets only some of its lots
     :ivar slippage: standard deviation of what market and stop orders pay or gain against the quote, in points
     :ivar delay: the server takes ``delay_s`` seconds over a trade request
     :ivar queue: a market order is answered with 10008 and dealt ``queue_s`` seconds later, or refused then
@@ -35,6 +36,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     requote: Chance = 0.0
     price_off: Chance = 0.0
     reject: Chance = 0.0
+    partial: Chance = 0.0
     slippage: float = 0.0
     delay: Chance = 1.0
     delay_s: float = 0.0
@@ -46,7 +48,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("requote", "price_off", "reject", "delay", "queue", "drop", "lose_answer"):
+        for name in ("requote", "price_off", "reject", "partial", "delay", "queue", "drop", "lose_answer"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"faults: {name} is a chance from 0 to 1, got {getattr(self, name)}")
         for name in ("slippage", "delay_s", "queue_s"):
@@ -74,6 +76,15 @@ class Dice:
             if chance and self._dealing.random() < chance:
                 return retcode, _COMMENTS[retcode]
         return None
+
+    def part_of(self, account: str, spec: Symbol, volume: Decimal) -> Decimal:
+        """How much of these lots the market has after all: at least the symbol's least volume."""
+        steps = int((volume - spec.vol_min) / spec.vol_step)
+        if not self.faults.partial or steps < 1 or not self._meant(account):
+            return volume
+        if self._dealing.random() >= self.faults.partial:
+            return volume
+        return spec.vol_min + self._dealing.randrange(steps) * spec.vol_step
 
     def slipped(self, account: str, spec: Symbol, side: Side, price: Decimal) -> Decimal:
         """What an order on this side really gets, for better or worse; at least one point."""

@@ -89,6 +89,9 @@ def _deal(book: Book, request: Request, dice: Dice, at: int) -> Result:
     _let_pass(book, dice, market_order=True)
     if wait_ms := dice.queued_ms(book.spec.account):
         return _queue(book, request, checked, at, wait_ms)
+    if request.filling is not Filling.FOK:
+        part = dice.part_of(book.spec.account, book.symbol(request.symbol), checked.volume)
+        checked = replace(checked, volume=part)
     return _execute(book, request, checked, dice, at, ticket=0)
 
 
