@@ -10,6 +10,7 @@ from typing import Final
 from kakehashi.domain.codes import CODES
 
 sys.path.insert(0, str(Path(__file__).parent))  # also when it is loaded as a module
+import bridge_commands
 import ea_inputs
 import ea_link
 
@@ -63,7 +64,8 @@ def pages() -> dict[Path, str]:
         path: ea_inputs.filled(path.read_text("utf-8"), lang)
         for lang, path in ((lang, DOCS / lang / "install-ea.md") for lang in _HEADS)
     }
-    return codes | links | inputs | {ROOT / "contracts" / "asyncapi.yaml": ea_link.asyncapi()}
+    commands = {DOCS / lang / "bridge-commands.md": bridge_commands.page(lang) for lang in _HEADS}
+    return codes | commands | links | inputs | {ROOT / "contracts" / "asyncapi.yaml": ea_link.asyncapi()}
 
 
 def _links() -> list[tuple[str, Path]]:

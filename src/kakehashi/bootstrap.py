@@ -1,14 +1,15 @@
 """The only module that names concrete classes: which store, which clock, which doors."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import socket as sockets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -16,7 +17,7 @@ import uvicorn
 
 from kakehashi.api.door import Doorkeeper, Limits, raise_file_limit
 from kakehashi.api.hot import Shortcut
-from kakehashi.config import Settings
+from kakehashi.config import Settings, data_dir, resolve_secret
 from kakehashi.config.model import networks
 from kakehashi.domain.errors import KakehashiError, Rejected, Unavailable
 from kakehashi.notify.postman import Postman
@@ -28,10 +29,19 @@ from kakehashi.services.ids import SystemClock, new_id
 from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
 from kakehashi.services.reception import Reception
+from kakehashi.services.sessions.bridge import Bridge
+from kakehashi.services.sessions.folders import Folders
+from kakehashi.services.sessions.keeper import Keeper
+from kakehashi.services.sessions.ledger import Ledger
+from kakehashi.services.sessions.sealing import Seal, key_in
+from kakehashi.services.sessions.terms import Terms
+from kakehashi.services.supervise import Role, Supervisor
 from kakehashi.services.trader import Trader
 from kakehashi.services.watch import watch_settings
+from kakehashi.store.locks import FileLock
 from kakehashi.store.migrate import upgrade
 from kakehashi.store.open import open_store
+from kakehashi.terminal.client import BrokerClient
 
 log = structlog.get_logger("bootstrap")
 
@@ -115,20 +125,22 @@ async def build_hub(settings: Settings, url: str) -> Hub:
     return hub
 
 
-def bind(settings: Settings) -> sockets.socket:
-    """The hub's listening socket.
+def bind(settings: Settings, role: Literal["hub", "bridge"] = "hub") -> sockets.socket:
+    """The role's listening socket.
 
-    :raises Rejected: BAD_CONFIG: beyond loopback without ``hub.public``; PORT_TAKEN
+    :raises Rejected: BAD_CONFIG: beyond loopback without ``hub.public`` or ``bridge.public``; PORT_TAKEN
     """
-    host, port = settings.hub.host, settings.hub.port
-    if host not in ("127.0.0.1", "::1", "localhost") and not settings.hub.public:
+    section = settings.hub if role == "hub" else settings.bridge
+    host, port = section.host, section.port
+    if host not in ("127.0.0.1", "::1", "localhost") and not section.public:
         raise Rejected(
             "BAD_CONFIG",
-            f"hub.host is {host}, which is beyond this machine, and hub.public is not true",
-            hint="put a TLS proxy in front of 127.0.0.1, or set KAKEHASHI_HUB__PUBLIC=true",
+            f"{role}.host is {host}, which is beyond this machine, and {role}.public is not true",
+            hint=f"put a TLS proxy in front of 127.0.0.1, or set KAKEHASHI_{role.upper()}__PUBLIC=true",
         )
     family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
-    listening = sockets.socket(family, sockets.SOCK_STREAM)
+    # with the protocol named: asyncio sets TCP_NODELAY only then, and answers of two writes take 40 ms without it
+    listening = sockets.socket(family, sockets.SOCK_STREAM, sockets.IPPROTO_TCP)
     listening.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
@@ -204,3 +216,145 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
         backlog=2048,
     )
     await uvicorn.Server(config).serve(sockets=list(listening))
+
+
+async def build_bridge(settings: Settings, url: str) -> Bridge:
+    """Everything role ``bridge`` needs, the ownership of its sessions included.
+
+    :raises Rejected: OWNED: another bridge lives on this store; BAD_CONFIG: the key is too short
+    """
+    section = settings.bridge
+    secret = resolve_secret(section.key, section.key_file, key="bridge.key") if section.key or section.key_file else ""
+    seal = Seal(secret or key_in(data_dir() / "bridge.key"))
+    store = await opened_store(url)
+    clock = SystemClock()
+    try:
+        ownership = await store.claim("bridge", holder=new_id(sockets.gethostname()[:24] or "host", clock.now_ms()))
+    except KakehashiError:
+        await store.close()
+        raise
+    simulated = section.terminal == "simulated"
+    terms = session_terms(settings)
+    homes = (
+        Folders(section.folders, Path(section.terminal_path), FileLock) if section.folders and not simulated else None
+    )
+    keeper = Keeper(
+        terms,
+        Ledger(store, ownership, clock),
+        clock,
+        seal,
+        drained=_drained(terms.broker),
+        most=section.max_sessions,
+        starts=section.max_starts,
+        homes=homes,
+    )
+    return Bridge(store, clock, ownership, keeper)
+
+
+def session_terms(settings: Settings) -> Terms:
+    section = settings.bridge
+    simulated = section.terminal == "simulated"
+    return Terms(
+        terminal=section.terminal,
+        terminal_path="" if simulated else section.terminal_path,
+        broker=(section.broker or str(settings.broker.socket)) if simulated else "",
+        command_timeout_s=section.command_timeout_s,
+        start_timeout_s=section.start_timeout_s,
+        hang_s=section.hang_s,
+        queue_max=section.queue_max,
+        queue_age_s=section.queue_age_s,
+        idle_s=section.idle_s,
+        rss_bytes=section.max_rss_mb * 1024 * 1024,
+        health_s=section.health_s,
+    )
+
+
+def _drained(broker: str) -> Callable[[str], Awaitable[bool]]:
+    """Asks the simulated trade server. A real one cannot say it: then nothing is ever drained."""
+    client = BrokerClient(broker, timeout_s=2.0) if broker else None
+
+    async def drained(connection: str) -> bool:
+        if client is None:
+            return False
+        try:
+            return await client.drained(connection)
+        except KakehashiError:
+            return False
+
+    return drained
+
+
+async def serve_bridge(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
+    """Run role ``bridge`` on sockets that are bound already, until SIGTERM or SIGINT.
+
+    Where the simulated trade server is not there, the bridge runs one beside itself: its books outlive both.
+    """
+    from kakehashi.api.bridge import build_bridge_app  # noqa: PLC0415  FastAPI takes long to import
+
+    bridge = await build_bridge(settings, url)
+    bridge.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
+    app = build_bridge_app(bridge, settings)
+    keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
+    tune_the_interpreter()
+    config = uvicorn.Config(
+        app,
+        http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
+        ws="websockets-sansio",
+        ws_max_size=262_144,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=settings.hub.keep_alive_s,
+        timeout_graceful_shutdown=5,
+        forwarded_allow_ips="",
+        proxy_headers=False,
+        backlog=2048,
+    )
+    for each in listening:
+        each.set_inheritable(False)  # the processes that are started from here on have no business with our door
+    async with _own_broker(session_terms(settings).broker):
+        await uvicorn.Server(config).serve(sockets=list(listening))
+
+
+@contextlib.asynccontextmanager
+async def _own_broker(address: str) -> AsyncIterator[None]:
+    """A trade server at ``address`` while nobody else runs one there; nothing for real terminals.
+
+    Uvicorn repeats the signal that ended it, which by default ends the process before the broker is told: so it is
+    caught here. While the broker is starting it means us.
+    """
+    if not address or await _answers(address):
+        yield
+        return
+    argv = (sys.executable, "-P", "-m", "kakehashi", "run", "broker", "--socket", address)
+    supervisor = Supervisor([Role(name="broker", argv=argv)])
+    running = asyncio.create_task(supervisor.run())
+    waiting = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, lambda: waiting.cancel() if waiting else None)
+    try:
+        async with asyncio.timeout(20):
+            while not await _answers(address):  # noqa: ASYNC110  another process: nobody could set an event
+                await asyncio.sleep(0.05)
+        waiting = None
+        yield
+    finally:
+        waiting = None
+        await supervisor.stop()
+        await running
+
+
+async def _answers(address: str) -> bool:
+    client = BrokerClient(address, timeout_s=2.0)
+    try:
+        return await client.drained("nobody")
+    except KakehashiError:
+        return False
+    finally:
+        await client.close()

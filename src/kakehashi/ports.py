@@ -126,6 +126,29 @@ class StateRow(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A bridge's session as it comes back after a restart. :ivar body: JSON; the password in it is sealed"""
+
+    id: str
+    owner: str
+    body: bytes
+
+
+class CommandRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a bridge was about to send to a terminal, and what became of it.
+
+    :ivar key: ``<session>|<command id>``
+    :ivar state: PENDING or RESOLVED
+    :ivar body: JSON
+    """
+
+    key: str
+    session: str
+    state: str
+    at: Millis
+    body: bytes
+
+
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what: append-only, each row's hash covers the one before."""
 

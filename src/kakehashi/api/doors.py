@@ -23,7 +23,12 @@ STOP: Final[Scopes] = OPERATE | ADMIN
 TEND: Final[Scopes] = OPERATE | ADMIN
 """Whoever is on call; nothing of it can lead to an order."""
 
+SESSION: Final[Scopes] = frozenset({"session"})
+SEE_SESSIONS: Final[Scopes] = SESSION | READ
+"""A session token sees what it created; the others see all, and can do nothing with it."""
+
 REST: Final = "/api/v1"
+V5: Final = "/v5"
 
 DOORS: Final[Mapping[str, Scopes]] = {
     "GET /health": ANYONE,
@@ -74,6 +79,17 @@ DOORS: Final[Mapping[str, Scopes]] = {
     f"POST {REST}/accounts/{{name}}/maintenance": TEND,
     f"GET {REST}/reliability": READ,
     f"POST {REST}/notify/test": ADMIN,
+    f"GET {V5}/openapi.json": SEE_SESSIONS,
+    f"GET {V5}/retcodes": SEE_SESSIONS,
+    f"POST {V5}/session/create": SESSION,
+    f"GET {V5}/session/list": SEE_SESSIONS,
+    f"GET {V5}/session/{{session_id}}": SEE_SESSIONS,
+    f"DELETE {V5}/session/{{session_id}}": SESSION,
+    f"POST {V5}/session/{{session_id}}/command": SESSION,
+    f"POST {V5}/session/{{session_id}}/commands": SESSION,
+    f"GET {V5}/session/{{session_id}}/command/{{command_id}}": SESSION,
+    f"DELETE {V5}/session/{{session_id}}/command/{{command_id}}": SESSION,
+    f"GET {V5}/ws/{{session_id}}": SESSION,
 }
 
 

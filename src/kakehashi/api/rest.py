@@ -1,9 +1,10 @@
 """What every REST route shares: who may, a bounded strict body, and one form for every answer."""
 
 import json
+import math
 from collections.abc import Callable, Coroutine, Iterable
 from decimal import Decimal, DecimalException
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -15,8 +16,8 @@ from starlette.types import Scope
 from kakehashi.api.doors import scopes_of
 from kakehashi.api.http import bearer, json_response, read_body
 from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
-from kakehashi.ports import TokenRow
-from kakehashi.services.hub import Hub
+from kakehashi.ports import Clock, TokenRow
+from kakehashi.services.access import Tokens
 from kakehashi.services.ingest import refusal
 from kakehashi.telemetry import redact
 
@@ -60,6 +61,15 @@ def failed(error: KakehashiError) -> Response:
     return json_response({"ok": False, "error": told}, answer.status)
 
 
+class House(Protocol):
+    """Whatever an application is a face of: the hub, the bridge."""
+
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
 class Door(APIRoute):
     """A route that asks for the caller's token before it reads anything, and reads no more than it must.
 
@@ -70,7 +80,7 @@ class Door(APIRoute):
         inside = super().get_route_handler()
 
         async def knock(request: Request) -> Response:
-            request.state.token = _admit(request, self.path)
+            request.state.token = admit(request, self.path)
             if self.body_field is not None:
                 request = _Read(request, await read_body(request, limit=MAX_BODY))
             return await inside(request)
@@ -78,8 +88,9 @@ class Door(APIRoute):
         return knock
 
 
-def _admit(request: Request, path: str) -> TokenRow:
-    hub: Hub = request.app.state.hub
+def admit(request: Request, path: str) -> TokenRow:
+    """Who is there, where they may use this route. :raises Rejected: UNAUTHORIZED, FORBIDDEN"""
+    hub: House = request.app.state.hub
     token = hub.tokens.find(bearer(request), at=hub.clock.now_ms())
     if token is None:
         raise Rejected("UNAUTHORIZED", "no valid token", hint="Authorization: Bearer kk_operator_...")
@@ -107,13 +118,13 @@ class _Read(Request):
         return self._value
 
 
-def strict_json(body: bytes) -> Any:
-    """The value; numbers with a point or an exponent as exact Decimals.
+def strict_json(body: bytes, *, exact: bool = True) -> Any:
+    """The value; numbers with a point or an exponent as exact Decimals, or else as floats.
 
     :raises Malformed: BAD_JSON, DUPLICATE_FIELD, BAD_NUMBER (NaN, Infinity), NUMBER_OUT_OF_RANGE, TOO_DEEP
     """
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        return (_DECODER if exact else _FLOATS).decode(body.decode("utf-8"))
     except UnicodeDecodeError as e:
         raise Malformed("NOT_UTF8", f"byte {e.start} of the body is not UTF-8") from None
     except json.JSONDecodeError as e:
@@ -136,6 +147,14 @@ def _no_constant(name: str) -> Any:
     raise Malformed("BAD_NUMBER", f"{name} is not a number in JSON", value=name)
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+_FLOATS: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_float=_finite, parse_constant=_no_constant)
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_float=Decimal, parse_constant=_no_constant)
 
 

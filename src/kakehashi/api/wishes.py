@@ -164,7 +164,7 @@ class RouteWish(Wish):
 class TokenWish(Wish):
     """``route`` is what a webhook token is for, ``account`` what an ea token is for."""
 
-    scope: Literal["webhook", "ea", "operator", "admin", "metrics", "read"]
+    scope: Literal["webhook", "ea", "operator", "admin", "metrics", "read", "session"]
     route: Text = ""
     account: Text = ""
     name: Text = ""

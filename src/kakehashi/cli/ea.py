@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from kakehashi.cli.ea_install import install_command
+from kakehashi.cli.ea_session import session
 from kakehashi.cli.options import HUB_URL
 from kakehashi.cli.output import command_output, language
 from kakehashi.cli.session import hub_url, now_ms, on_store
@@ -23,6 +24,7 @@ def ea() -> None:
 
 
 ea.add_command(install_command)
+ea.add_command(session)
 
 
 def _in_words(rows: list[dict[str, str]]) -> str:

@@ -44,6 +44,29 @@ def hub(host: str | None, port: int | None, fd: int | None) -> None:
         runner.run(serve_hub(settings, url, [listening]))
 
 
+@run.command("bridge")
+@click.option("--host", default=None)
+@click.option("--port", type=click.IntRange(0, 65535), default=None)
+@click.option("--broker", "broker_socket", default=None, help="Socket of the simulated trade server.")
+@click.option("--fd", type=int, default=None, hidden=True, help="A listening socket handed down by `kakehashi up`.")
+@command_output()
+def bridge(host: str | None, port: int | None, broker_socket: str | None, fd: int | None) -> None:
+    """The MT5 bridge: terminals in sessions, /v5 over HTTP and WebSocket."""
+    from kakehashi.bootstrap import bind, prepare_store, serve_bridge
+    from kakehashi.config import load_settings
+    from kakehashi.telemetry import setup_logging
+
+    flags = {"bridge.host": host, "bridge.port": port, "bridge.broker": broker_socket}
+    settings = load_settings(flags)
+    setup_logging(settings)
+    url = prepare_store(settings)
+    listening = sockets.socket(fileno=fd) if fd is not None else bind(settings, "bridge")
+    name = listening.getsockname()
+    say(f"bridge on http://{name[0]}:{name[1]}")
+    with asyncio.Runner(loop_factory=_loop()) as runner:
+        runner.run(serve_bridge(settings, url, [listening]))
+
+
 def _loop() -> Any:
     """Uvloop where there is one; it halves the cost of a request."""
     try:
@@ -107,7 +130,12 @@ def up(port: int | None) -> None:
     listening = bind(settings)
     fd = listening.fileno()
     argv = (sys.executable, "-m", "kakehashi", "run", "hub", "--fd", str(fd))
-    supervisor = Supervisor([Role(name="hub", argv=argv, fds=(fd,))])
+    roles = [Role(name="hub", argv=argv, fds=(fd,))]
+    if settings.bridge.enabled:
+        door = bind(settings, "bridge")
+        more = (sys.executable, "-m", "kakehashi", "run", "bridge", "--fd", str(door.fileno()))
+        roles.append(Role(name="bridge", argv=more, fds=(door.fileno(),)))
+    supervisor = Supervisor(roles)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

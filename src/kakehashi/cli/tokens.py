@@ -26,7 +26,9 @@ def _once(data: dict[str, Any]) -> str:
 
 
 @token.command("create")
-@click.option("--scope", type=click.Choice(["webhook", "ea", "operator", "admin", "read", "metrics"]), required=True)
+@click.option(
+    "--scope", type=click.Choice(["webhook", "ea", "operator", "admin", "read", "metrics", "session"]), required=True
+)
 @click.option("--route", default="", help="The route a webhook token is for.")
 @click.option("--account", default="", help="The account an EA token is for.")
 @click.option("--name", default="", help="A note for you.")

@@ -24,7 +24,16 @@ from kakehashi.domain.errors import KakehashiError
 
 NOT_SETTINGS: Final = frozenset(
     f"KAKEHASHI_{name}"
-    for name in ("CONFIG", "LANG", "EA_TOKEN", "SEND_TOKEN", "OPERATOR_TOKEN", "MT5_SEED", "MT5_TROUBLES")
+    for name in (
+        "CONFIG",
+        "LANG",
+        "EA_TOKEN",
+        "SEND_TOKEN",
+        "OPERATOR_TOKEN",
+        "SESSION_TOKEN",
+        "MT5_SEED",
+        "MT5_TROUBLES",
+    )
 )
 """Variables that steer the program before there are settings."""
 
@@ -136,6 +145,7 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
             hint="set KAKEHASHI_STORE__URL or KAKEHASHI_STORE__URL_FILE",
         )
     refuse_weak(url, key="store.url")
+    _check_bridge(settings, origins)
     origin = origins.get("notify.targets", "default")
     if settings.notify.targets and origin != env_name("notify.targets"):
         raise bad_config(
@@ -143,6 +153,25 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
             f"holds secrets and came from {origin}; secrets come from the environment, a file or a secret manager",
             hint="set KAKEHASHI_NOTIFY__TARGETS or KAKEHASHI_NOTIFY__TARGETS_FILE",
         )
+
+
+def _check_bridge(settings: Settings, origins: Mapping[str, str]) -> None:
+    bridge = settings.bridge
+    if bridge.host != "localhost" and not ip_address(bridge.host).is_loopback and not bridge.public:
+        raise bad_config(
+            "bridge.host",
+            f"{bridge.host} is beyond this machine, and bridge.public is false",
+            hint="set KAKEHASHI_BRIDGE__PUBLIC=true if that is meant, with a TLS proxy in front",
+        )
+    origin = origins.get("bridge.key", "default")
+    if bridge.key and origin != env_name("bridge.key"):
+        raise bad_config(
+            "bridge.key",
+            f"is a secret and came from {origin}; secrets come from the environment, a file or a secret manager",
+            hint="set KAKEHASHI_BRIDGE__KEY or KAKEHASHI_BRIDGE__KEY_FILE",
+        )
+    if bridge.folders is not None and not bridge.terminal_path:
+        raise bad_config("bridge.folders", "needs bridge.terminal_path: the installation that is copied")
 
 
 def _shown(value: object, *, hidden: bool = False) -> str:

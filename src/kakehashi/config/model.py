@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Instance
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kakehashi.config.bridge import BridgeSection
 from kakehashi.config.link import LinkSection
 from kakehashi.config.oncall import IncidentsSettings, NotifySettings
 from kakehashi.config.secrets import bad_config, resolve_secret
@@ -337,6 +338,7 @@ class Settings(BaseSettings):
     ttl: TtlSettings = Field(default_factory=TtlSettings)
     risk: RiskSettings = Field(default_factory=RiskSettings)
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    bridge: BridgeSection = Field(default_factory=BridgeSection)
     incidents: IncidentsSettings = Field(default_factory=IncidentsSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kakehashi.domain.code import Code
+from kakehashi.domain.codes_bridge import BRIDGE_CODES
 from kakehashi.domain.codes_ea import EA_CODES
 from kakehashi.domain.codes_input import INPUT_CODES
 from kakehashi.domain.codes_link import LINK_CODES
@@ -148,7 +149,16 @@ _GENERAL: Final = (
     ),
 )
 
-ALL_CODES: Final = (*_GENERAL, *TRADE_CODES, *SYSTEM_CODES, *INPUT_CODES, *LINK_CODES, *WATCH_CODES, *EA_CODES)
+ALL_CODES: Final = (
+    *_GENERAL,
+    *TRADE_CODES,
+    *SYSTEM_CODES,
+    *INPUT_CODES,
+    *LINK_CODES,
+    *WATCH_CODES,
+    *EA_CODES,
+    *BRIDGE_CODES,
+)
 CODES: Final[Mapping[str, Code]] = {entry.code: entry for entry in ALL_CODES}
 
 

@@ -263,11 +263,11 @@ TRADE_CODES: Final = (
     ),
     Code(
         "OUTCOME_UNKNOWN",
-        409,
+        504,
         "sent, and no result came: it may have been executed",
         "送信済みですが結果が不明です。約定している可能性があります",
-        "look at the account, then `kakehashi dlq retry|discard`",
-        "口座を確認し `kakehashi dlq retry|discard` を実行してください",
+        "look at the account, then `kakehashi dlq retry|discard`; of the MT5 bridge ask for the command by its id",
+        "口座を確認し `kakehashi dlq retry|discard` を実行してください。MT5 ブリッジでは id で結果を確認できます",
     ),
     Code(
         "PARTIAL_FILL",

@@ -16,7 +16,7 @@ from kakehashi.config.model import TRADINGVIEW_IPS, Network, Rate, networks
 from kakehashi.domain.errors import Rejected, Unavailable
 from kakehashi.ports import AuditRow, Commit, Ownership, Store, TokenRow
 
-SCOPES = ("webhook", "ea", "operator", "admin", "metrics", "read")
+SCOPES = ("webhook", "ea", "operator", "admin", "metrics", "read", "session")
 DAY_MS = 86_400_000
 _NOBODY = hashlib.sha256(b"nobody").digest()
 

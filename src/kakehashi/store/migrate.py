@@ -22,7 +22,7 @@ from kakehashi.domain.errors import KakehashiError, Unavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0003_incidents"
+HEAD: Final = "0004_bridge"
 """The revision this code works with; a store opens only at this one."""
 
 LOCK_KEY: Final = 0x6B616B65

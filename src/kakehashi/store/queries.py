@@ -61,6 +61,8 @@ _ORDER_BY: Final[Mapping[str, str]] = {
     "incidents": "opened_at, id",
     "notices": "at, id",
     "states": "key",
+    "bridge_sessions": "id",
+    "bridge_commands": "at, key",
     "configs": "at, kind, name, version",
     "journal": "seq",
     "inbox": "id",

@@ -11,7 +11,17 @@ from kakehashi.domain.errors import Rejected
 from kakehashi.domain.incidents import Incident, Notice
 from kakehashi.domain.orders import Fill, Order
 from kakehashi.domain.views import BrokerPosition
-from kakehashi.ports import AuditRow, Commit, JournalEntry, Ownership, SignalRow, StateRow, TokenRow
+from kakehashi.ports import (
+    AuditRow,
+    CommandRow,
+    Commit,
+    JournalEntry,
+    Ownership,
+    SessionRow,
+    SignalRow,
+    StateRow,
+    TokenRow,
+)
 from kakehashi.store import schema
 
 Params = tuple[Any, ...]
@@ -84,6 +94,8 @@ UPSERTS: Final[Mapping[str, Upsert]] = {
     "incidents": _upsert("incidents"),
     "notices": _upsert("notices"),
     "states": _upsert("states", key="key"),
+    "bridge_sessions": _upsert("bridge_sessions"),
+    "bridge_commands": _upsert("bridge_commands", key="key"),
     "tokens": _tokens(),
     "journal": Upsert("journal", ("at", "owner", "kind", "trace_id", "body")),
     "audits": Upsert("audits", ("seq", "at", "actor", "action", "subject", "detail", "prev", "hash")),
@@ -96,6 +108,8 @@ DELETABLE: Final[Mapping[str, str]] = {
     "fills": "id",
     "positions": "key",
     "states": "key",
+    "bridge_sessions": "id",
+    "bridge_commands": "key",
     "inbox": "id",
 }
 """Table to the key that ``Commit.deletes`` names. Journal, audits, configurations and tokens are history."""
@@ -180,6 +194,14 @@ def _state(s: StateRow) -> list[tuple[str, Params]]:
     return [("states", (s.key, s.body.decode()))]
 
 
+def _session(s: SessionRow) -> list[tuple[str, Params]]:
+    return [("bridge_sessions", (s.id, s.owner, s.body.decode()))]
+
+
+def _command(c: CommandRow) -> list[tuple[str, Params]]:
+    return [("bridge_commands", (c.key, c.session, c.state, c.at, c.body.decode()))]
+
+
 def token_params(t: TokenRow) -> Params:
     """In the order of the table's columns."""
     who = (t.id, t.scope, t.sha256, t.name, t.route, t.account, t.user, t.slot, t.hmac_key)
@@ -199,6 +221,8 @@ _WRITERS: Final[Mapping[type[Any], Callable[[Any], list[tuple[str, Params]]]]] =
     Incident: _incident,
     Notice: _notice,
     StateRow: _state,
+    SessionRow: _session,
+    CommandRow: _command,
     TokenRow: lambda row: [("tokens", token_params(row))],
 }
 

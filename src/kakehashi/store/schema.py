@@ -163,6 +163,20 @@ notices: Final = sa.Table(
     sa.Index("ix_notices_state", "state"),
 )
 
+bridge_sessions: Final = sa.Table("bridge_sessions", metadata, _text("id", key=True), _text("owner"), _text("body"))
+
+bridge_commands: Final = sa.Table(
+    "bridge_commands",
+    metadata,
+    _text("key", key=True),
+    _text("session"),
+    _text("state"),
+    _int("at"),
+    _text("body"),
+    sa.Index("ix_bridge_commands_state", "state"),
+    sa.Index("ix_bridge_commands_at", "at"),
+)
+
 states: Final = sa.Table("states", metadata, _text("key", key=True), _text("body"))
 
 configs: Final = sa.Table(

@@ -17,6 +17,7 @@ from kakehashi.terminal.wire import (
     Evidence,
     Filter,
     Follow,
+    Hello,
     Liquidity,
     Login,
     Pin,
@@ -100,6 +101,10 @@ class BrokerClient:
     async def set_liquidity(self, symbol: str, volume: Decimal | None) -> None:
         """Most lots a market order gets (test control); None is without limit."""
         await self._call("set_liquidity", Liquidity(symbol=symbol, volume=volume), None)
+
+    async def drained(self, client: str) -> bool:
+        """Whether all connections of that name are gone, with everything that came through them done."""
+        return await self._call("drained", Hello(client=client), bool)
 
     async def stop(self) -> None:
         """Ask the server to end."""

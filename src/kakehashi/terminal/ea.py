@@ -261,9 +261,12 @@ class MockEa:
         return {"Authorization": f"Bearer {self.config.token}"}
 
 
-async def run_ea(config: EaConfig) -> None:
-    """Run one EA until SIGTERM, SIGINT, cancellation, or a fault knob kills it."""
-    broker = BrokerClient(config.socket)
+async def run_ea(config: EaConfig, broker: BrokerClient | None = None) -> None:
+    """Run one EA until SIGTERM, SIGINT, cancellation, or a fault knob kills it.
+
+    :param broker: where it trades, if not at the socket of its configuration
+    """
+    broker = broker or BrokerClient(config.socket)
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     if task is not None:

@@ -1,0 +1,342 @@
+"""The session bridge: ``python -m benchmarks.bridge [load|chaos] [--seconds N] [--sessions N] [--users N]``.
+
+load: users with mixed commands, over HTTP and over WebSocket, beside the bare round trip to a terminal process.
+chaos: the same while terminal processes are killed, stopped and hung; then the broker's books are compared.
+Prints JSON, one line for each part.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import websockets
+
+MIXED = (
+    ("account_info", None),
+    ("symbol_info_tick", {"symbol": "EURUSD"}),
+    ("positions_get", {}),
+    ("orders_total", None),
+    ("symbol_info_tick", {"symbol": "USDJPY"}),
+    ("terminal_info", None),
+    ("copy_rates_from_pos", {"symbol": "EURUSD", "timeframe": 1, "start_pos": 0, "count": 10}),
+)
+ORDER = {"action": 1, "symbol": "EURUSD", "volume": 0.01, "type": 0, "type_filling": 1}
+
+
+def figures(seconds: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(sorted(seconds), n=1000) if len(seconds) > 1 else [0.0] * 999
+    return {
+        "n": len(seconds),
+        "p50_ms": round(cuts[499] * 1e3, 3),
+        "p95_ms": round(cuts[949] * 1e3, 3),
+        "p99_ms": round(cuts[989] * 1e3, 3),
+        "max_ms": round(max(seconds, default=0) * 1e3, 3),
+    }
+
+
+class World:
+    """A bridge of its own with its own broker, on free sockets, in processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("KAKEHASHI_")} | {
+            "KAKEHASHI_STORE__URL": f"sqlite:///{folder}/bench.db",
+            "KAKEHASHI_BRIDGE__HANG_S": "0.5",
+            "KAKEHASHI_LOG__LEVEL": "error",
+            "XDG_DATA_HOME": str(folder),
+        }
+        self.base = self.token = ""
+        self.pid = 0
+
+    async def cli(self, *words: str) -> Any:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kakehashi", *words, "--json", env=self.environ, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        said = json.loads(out)
+        return said.get("data", said)
+
+    @contextlib.asynccontextmanager
+    async def running(self, **settings: str) -> AsyncIterator["World"]:
+        self.environ |= settings
+        self.token = (await self.cli("token", "create", "--scope", "session"))["token"]
+        argv = ("run", "bridge", "--port", "0", "--broker", str(self.folder / "broker.sock"))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kakehashi", *argv, env=self.environ, stderr=asyncio.subprocess.PIPE
+        )
+        assert process.stderr is not None
+        self.pid = process.pid
+        try:
+            while not self.base:
+                line = (await process.stderr.readline()).decode()
+                if not line:
+                    raise RuntimeError("the bridge did not start")
+                if "bridge on http" in line:
+                    self.base = line.split("bridge on ")[1].split()[0]
+            drain = asyncio.create_task(process.stderr.read())
+            async with httpx.AsyncClient() as http:
+                async with asyncio.timeout(40):
+                    while True:
+                        with contextlib.suppress(httpx.HTTPError):
+                            if (await http.get(f"{self.base}/livez", timeout=1)).status_code == 200:
+                                break
+                        await asyncio.sleep(0.1)
+            yield self
+        finally:
+            process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 20)
+            drain.cancel()
+
+    def http(self) -> httpx.AsyncClient:
+        limits = httpx.Limits(max_connections=None)
+        return httpx.AsyncClient(
+            base_url=self.base, headers={"authorization": f"Bearer {self.token}"}, timeout=60, limits=limits
+        )
+
+    async def create(self, http: httpx.AsyncClient, login: int) -> str:
+        answer = await http.post("/v5/session/create", json={"login": login, "password": "benchmark"})
+        answer.raise_for_status()
+        ident: str = answer.json()["session_id"]
+        return ident
+
+
+Carry = Callable[[str, Any, str, float], Awaitable[tuple[int, dict[str, Any]]]]
+
+
+async def user(n: int, carry: Carry, until: float, took: dict[str, list[float]], errors: Counter[str]) -> None:
+    """One user: commands one after the other, every tenth an order."""
+    dice = random.Random(n)
+    count = 0
+    while time.monotonic() < until:
+        count += 1
+        name, params = dice.choice(MIXED)
+        if count % 10 == 0:
+            side = dice.choice((0, 1))
+            name, params = "order_send", {"request": ORDER | {"type": side, "magic": n * 1_000_000 + count}}
+        began = time.perf_counter()
+        status, said = await carry(name, params, f"u{n}-{count}", 10.0)
+        took["order" if name == "order_send" else "read"].append(time.perf_counter() - began)
+        if status != 200 or not said.get("ok"):
+            errors[str(said.get("error", {}).get("code") or said.get("last_error"))] += 1
+
+
+class Wire:
+    """One kept-alive HTTP connection with as little client as possible: a comfortable one costs more than the bridge."""
+
+    def __init__(self, world: World, session: str) -> None:
+        self._world, self._session = world, session
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def carry(self, name: str, params: Any, ident: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
+        body: dict[str, Any] = {"command": name, "timeout_s": timeout_s}
+        if params is not None:
+            body["params"] = params
+        if name == "order_send":
+            body["id"] = ident
+        content = json.dumps(body).encode()
+        if self._streams is None:
+            host, port = self._world.base.removeprefix("http://").split(":")
+            self._streams = await asyncio.open_connection(host, int(port), limit=1 << 24)
+        reader, writer = self._streams
+        head = (
+            f"POST /v5/session/{self._session}/command HTTP/1.1\r\nhost: bridge\r\ncontent-type: application/json\r\n"
+            f"authorization: Bearer {self._world.token}\r\ncontent-length: {len(content)}\r\n\r\n"
+        )
+        writer.write(head.encode() + content)
+        answered = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        size = int(answered.split("content-length:")[1].split("\r\n")[0])
+        return int(answered.split(" ", 2)[1]), json.loads(await reader.readexactly(size))
+
+
+def over_http(world: World, session: str) -> Carry:
+    return Wire(world, session).carry
+
+
+def over_socket(socket: Any) -> Carry:
+    async def carry(name: str, params: Any, ident: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
+        body: dict[str, Any] = {"command": name, "id": ident, "timeout_s": timeout_s}
+        if params is not None:
+            body["params"] = params
+        await socket.send(json.dumps(body))
+        said = json.loads(await socket.recv())
+        return (200 if "error" not in said else 500), said
+
+    return carry
+
+
+async def bare(seconds: float) -> dict[str, Any]:
+    """The round trip to one terminal process and back, nothing else: what every other figure stands beside."""
+    from kakehashi.domain.terminalcalls import Open
+    from kakehashi.services.sessions.child import Child
+    from kakehashi.services.sessions.trees import Job
+
+    child = await Child.start(Job(), "simulated")
+    assert (await child.open(Open(login=1, password="x"))).ok
+    took, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        began = time.perf_counter()
+        async with asyncio.timeout(5):
+            await child.run((("version", {}, "objects"),))
+        took.append(time.perf_counter() - began)
+    await child.kill()
+    return {"part": "bare IPC", **figures(took)}
+
+
+async def load(world: World, seconds: float, users: int, sessions: int) -> list[dict[str, Any]]:
+    parts = [await bare(min(5.0, seconds))]
+    async with world.http() as http:
+        names = [await world.create(http, 2000 + n) for n in range(sessions)]
+        for way in ("http", "websocket"):
+            took: dict[str, list[float]] = {"read": [], "order": []}
+            errors: Counter[str] = Counter()
+            async with contextlib.AsyncExitStack() as stack:
+                carries = []
+                for n in range(users):
+                    name = names[n % sessions]
+                    if way == "http":
+                        carries.append(over_http(world, name))
+                        continue
+                    url = f"{world.base.replace('http', 'ws')}/v5/ws/{name}"
+                    headers = {"authorization": f"Bearer {world.token}"}
+                    socket = await stack.enter_async_context(
+                        websockets.connect(url, additional_headers=headers, compression=None)
+                    )
+                    carries.append(over_socket(socket))
+                until = time.monotonic() + seconds
+                offset = 0 if way == "http" else 500
+                await asyncio.gather(*(user(offset + n, c, until, took, errors) for n, c in enumerate(carries)))
+            every = took["read"] + took["order"]
+            parts.append(
+                {
+                    "part": way,
+                    "users": users,
+                    "per_s": round(len(every) / seconds),
+                    "all": figures(every),
+                    "reads": figures(took["read"]),
+                    "orders": figures(took["order"]),
+                    "errors": dict(errors),
+                }
+            )
+    return parts
+
+
+async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> dict[str, Any]:
+    """Kill and stop processes under load; every order must be in the broker's books exactly as it was answered."""
+    dice = random.Random(seed)
+    sent: dict[int, dict[str, tuple[int, dict[str, Any]]]] = {n: {} for n in range(sessions)}
+    late: list[float] = []
+    codes: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    async with world.http() as http:
+        names = [await world.create(http, 3000 + n) for n in range(sessions)]
+        until = time.monotonic() + seconds
+
+        async def trade(n: int) -> None:
+            carry, count = over_http(world, names[n]), 0
+            while time.monotonic() < until:
+                count += 1
+                order = dice.random() < 0.4
+                name, params = dice.choice(MIXED)
+                if order:
+                    name, params = "order_send", {"request": ORDER | {"magic": n * 1_000_000 + count}}
+                timeout_s, began = dice.choice((1.0, 2.0, 4.0)), time.monotonic()
+                status, said = await carry(name, params, f"c{count}", timeout_s)
+                late.append(time.monotonic() - began - timeout_s)
+                codes[str(status if status == 200 else said["error"]["code"])] += 1
+                if order:
+                    sent[n][f"c{count}"] = (n * 1_000_000 + count, said)
+
+        async def hurt() -> None:
+            while time.monotonic() < until - 2:
+                await asyncio.sleep(dice.uniform(0.1, 0.5))
+                view = (await http.get(f"/v5/session/{dice.choice(names)}")).json()
+                if view.get("pid"):
+                    how = dice.choice((signal.SIGKILL, signal.SIGSTOP))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(view["pid"], how)
+                        faults[how.name] += 1
+
+        files = psutil.Process(world.pid).num_fds()
+        await asyncio.gather(hurt(), *(trade(n) for n in range(sessions)))
+        wrong = await compare(http, names, sent)
+        views = (await http.get("/v5/session/list")).json()["sessions"]
+    children = psutil.Process(world.pid).children(recursive=True)
+    return {
+        "part": "chaos",
+        "seconds": seconds,
+        "faults": dict(faults),
+        "answers": dict(codes),
+        "orders": sum(map(len, sent.values())),
+        "over_deadline_s": round(max(late), 3),
+        "replacement": figures([s for v in views for s in v["downtimes_s"]]),
+        "zombies": sum(c.status() == psutil.STATUS_ZOMBIE for c in children),
+        "files_before_after": [files, psutil.Process(world.pid).num_fds()],
+        **wrong,
+    }
+
+
+async def compare(http: httpx.AsyncClient, names: list[str], sent: dict[int, Any]) -> dict[str, int]:
+    """Each order against the deals that the broker has under its magic."""
+    found = Counter({"doubled": 0, "lost": 0, "invented": 0, "unresolved": 0})
+    for n, name in enumerate(names):
+        period = {"date_from": 0, "date_to": 4_000_000_000}
+        body = {"command": "history_deals_get", "params": period, "timeout_s": 30}
+        deals = (await http.post(f"/v5/session/{name}/command", json=body)).json()["result"]
+        by_magic = Counter(d["magic"] for d in deals)
+        for ident, (magic, said) in sent[n].items():
+            if said.get("error"):
+                said = await resolution(http, name, ident)  # noqa: PLW2901
+            done = bool(said.get("ok") and said["result"]["retcode"] == 10009)
+            found["unresolved"] += said.get("state") == "PENDING"
+            found["doubled"] += by_magic[magic] > 1
+            found["lost"] += done and by_magic[magic] == 0
+            found["invented"] += not done and said.get("state") != "PENDING" and by_magic[magic] > 0
+    return dict(found)
+
+
+async def resolution(http: httpx.AsyncClient, name: str, ident: str) -> dict[str, Any]:
+    until = time.monotonic() + 10
+    while True:
+        answer = await http.get(f"/v5/session/{name}/command/{ident}")
+        said: dict[str, Any] = answer.json()
+        if answer.status_code == 404 or said.get("state") == "RESOLVED" or time.monotonic() > until:
+            return said
+        await asyncio.sleep(0.1)
+
+
+async def run(args: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="kk-bridge-") as folder:
+        async with World(Path(folder)).running() as world:
+            if args.part in ("load", "all"):
+                for part in await load(world, args.seconds, args.users, args.sessions):
+                    print(json.dumps(part), flush=True)
+            if args.part in ("chaos", "all"):
+                print(json.dumps(await chaos(world, args.seconds, args.sessions)), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", default="all", choices=["all", "load", "chaos"])
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--users", type=int, default=10)
+    parser.add_argument("--sessions", type=int, default=10)
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Sessions under load while their processes are killed and stopped: the broker's own books say whether anything was lost."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.bridge import World, chaos, load  # noqa: E402
+
+
+def nothing_is_lost(seen: dict[str, Any]) -> None:
+    assert (seen["doubled"], seen["lost"], seen["invented"], seen["unresolved"]) == (0, 0, 0, 0), seen
+    assert set(seen["answers"]) <= {"200", "OUTCOME_UNKNOWN", "TIMEOUT"}, seen
+    assert seen["zombies"] == 0
+    before, after = seen["files_before_after"]
+    assert after <= before + 10
+    assert sum(seen["faults"].values()) > 5
+    assert seen["orders"] > 20
+
+
+async def test_no_order_is_lost_or_doubled_while_terminals_are_killed_and_stopped(tmp_path: Path) -> None:
+    async with World(tmp_path).running() as world:
+        nothing_is_lost(await chaos(world, 6, sessions=3))
+
+
+async def test_users_over_http_and_websocket_meet_no_error(tmp_path: Path) -> None:
+    async with World(tmp_path).running() as world:
+        _, *parts = await load(world, 2, users=4, sessions=4)
+    assert [part["errors"] for part in parts] == [{}, {}]
+
+
+@pytest.mark.soak
+async def test_a_minute_of_chaos_on_ten_sessions(tmp_path: Path) -> None:
+    async with World(tmp_path).running() as world:
+        seen = await chaos(world, 60, sessions=10)
+    nothing_is_lost(seen)
+    assert seen["over_deadline_s"] < 1
