@@ -68,10 +68,11 @@ ea: ## compile the Expert Advisor for Linux: mql5/build/kakehashi-ea (SAN=1, COV
 	@echo $(EA_PROGRAM)
 
 COUNTED := mql5/build/counted
+EA_PARTS := KakehashiEA $(notdir $(basename $(wildcard mql5/Scripts/Tests/Test*.mq5)))
 ea-coverage: $(STAMP) ## which lines of the EA its tests run, in MQL5 line numbers; at least 90 % of the .mqh files
 	@rm -rf $(COUNTED)
 	KK_NATIVE_COV=$(COUNTED) $(BIN)/pytest -q --timeout 600 tests/native/test_language.py tests/native/test_native_ea.py
-	@$(BIN)/python mql5/runner/coverage.py $(COUNTED)/KakehashiEA $(COUNTED)/Test* --under mql5/Include/ --least 90 --missing
+	@$(BIN)/python mql5/runner/coverage.py $(addprefix $(COUNTED)/,$(EA_PARTS)) --under mql5/Include/ --least 90 --missing
 
 ea-sanitized: $(STAMP) ## every test of the compiled EA under the address and undefined-behaviour sanitizers
 	KK_NATIVE_SAN=1 $(BIN)/pytest -q --timeout 600 tests/native

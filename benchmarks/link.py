@@ -227,6 +227,7 @@ def native_lines(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("floor: one group-committed write", times(found["write_ms"]), ""),
         ("100 native EAs, 500/s, POST to CMD read", times([m["command_ms"] for m in crowd]), ""),
         ("the same, POST to fill recorded", times([m["recorded_ms"] for m in crowd]), ""),
+        ("the same, alerts taken and refused", str([(m["sent"], m["refused"]) for m in crowd]), ""),
     ]
     for name, whose in (("hub", "the hub"), ("broker", "the simulated broker"), ("eas", "the 100 EAs together")):
         each = " each" if name == "eas" else ""

@@ -39,11 +39,13 @@ class NativeMeasured(msgspec.Struct, kw_only=True):
     """Times in milliseconds: from the POST ``command`` to the CMD read by the EA, ``sent`` to the EVT of its fill leaving the EA,
     ``recorded`` to its EVTA read by the EA, ``answer`` to the 200; ``fill`` from EVT to EVTA.
 
+    :ivar refused: alerts that the hub did not take, by code
     :ivar cpu: shares of one core, user and system, while measured: ``hub``, ``broker``, and all EAs together
     :ivar mb: resident at the end: ``hub``, ``broker``, and one EA on average
     """
 
     sent: int
+    refused: dict[str, int]
     command_ms: dict[str, float]
     told_ms: dict[str, float]
     recorded_ms: dict[str, float]
@@ -167,7 +169,9 @@ def compiled_eas(
 
 
 class Alerts:
-    """Alerts at a rate, to each account in turn. :ivar posted: when the POST of each order began"""
+    """Alerts at a rate, to each account in turn. :ivar posted: when the POST of each order began
+    :ivar refused: by code
+    """
 
     def __init__(self, port: int, accounts: Sequence[EaAccount]) -> None:
         self._port, self._accounts = port, accounts
@@ -175,6 +179,7 @@ class Alerts:
         self._number = 0
         self.posted: dict[str, float] = {}
         self.answers: list[float] = []
+        self.refused: dict[str, int] = {}
 
     async def _one(self, number: int) -> None:
         loop = asyncio.get_running_loop()
@@ -186,7 +191,9 @@ class Alerts:
         self.answers.append(time.monotonic() - began)
         self._lines.append(line)
         if status != b"200" or b'"status":"queued"' not in said:
-            raise RuntimeError(f"the alert was refused: {said!r}")
+            code = str(msgspec.json.decode(said).get("code", status.decode()))
+            self.refused[code] = self.refused.get(code, 0) + 1
+            return
         for leg in msgspec.json.decode(said)["legs"]:
             self.posted[leg["orders"][0]] = began
 
@@ -203,6 +210,7 @@ class Alerts:
     def forget(self) -> None:
         self.posted.clear()
         self.answers.clear()
+        self.refused.clear()
 
 
 async def until(store: SqliteStore, what: str, accounts: int) -> None:
@@ -230,7 +238,7 @@ def measure(
 ) -> NativeMeasured:
     """Start broker and EAs beside a hub that runs, send alerts, and read the tapes.
 
-    :raises RuntimeError: an alert was refused, or a command has no fill
+    :raises RuntimeError: a command has no fill
     """
     folder.mkdir()
     with broker(folder) as (socket, broker_pid), compiled_eas(program, accounts, socket, hub.port, folder) as eas:
@@ -253,6 +261,7 @@ def measure(
         raise RuntimeError(f"{len(lacking)} of {len(since)} commands have no fill that was recorded: {lacking[:3]}")
     return NativeMeasured(
         sent=len(since),
+        refused=alerts.refused,
         command_ms=percentiles([commanded[k] - t for k, t in since.items()]),
         told_ms=percentiles([told[k] - t for k, t in since.items()]),
         recorded_ms=percentiles([recorded[k] - t for k, t in since.items()]),

@@ -5,11 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from linkworld import Place
 from world import World
 
+from kakehashi.domain.linkwords import LinkState
 from kakehashi.services.ids import SystemClock
 from kakehashi.services.mirrors import standings
 from kakehashi.store.open import open_store
@@ -50,19 +53,30 @@ def native(place: Place) -> NativeWorld:
     return place.world
 
 
-def start(place: Place, name: str = "", *, url: str = "") -> None:
-    native(place).start_compiled(name or place.name, place.name, place.number, place.token, url=url)
+def start(place: Place, name: str = "", *, url: str = "", pace: float = PACE) -> None:
+    native(place).start_compiled(name or place.name, place.name, place.number, place.token, url=url, pace=pace)
 
 
-async def all_fresh(places: Sequence[Place], *, within_s: float = 60.0) -> None:
-    """Until the mirror of each is proven."""
+async def all_fresh(places: Sequence[Place], *, since: int = 0, within_s: float = 60.0) -> None:
+    """Until the mirror of each is proven.
+
+    :param since: ms UTC; who was proven before and has not been away since then does not count
+    """
     store = open_store(places[0].world.store_url)
     await store.open()
     try:
         async with asyncio.timeout(within_s):
             while True:
+                rows = {row["key"]: row["body"] for row in await store.rows("states", limit=1_000_000)}
+                moved = {
+                    place.name: msgspec.json.decode(rows[f"link|{place.name}"], type=LinkState).since
+                    for place in places
+                    if f"link|{place.name}" in rows
+                }
                 now = await standings(store, now=SystemClock().now_ms())
-                if all(place.name in now and now[place.name].fresh for place in places):
+                if all(moved.get(place.name, 0) >= since and place.name in now for place in places) and all(
+                    now[place.name].fresh for place in places
+                ):
                     return
                 await asyncio.sleep(0.05)
     finally:

@@ -26,6 +26,7 @@ def fuzzed(program: Native, *, seed: int, count: int, shown: bool = False) -> st
     return said[-1]
 
 
+@pytest.mark.timeout(600)  # the first one compiles everything once more, with the sanitizers
 def test_no_spoilt_input_ends_the_readers_or_is_read_two_ways(build: Build) -> None:
     assert fuzzed(build(SCRIPT, san=True), seed=1, count=FEW) == "all 4 checks hold\n"
 

@@ -65,8 +65,7 @@ async def reported(place: Place, **wanted: Any) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     async with asyncio.timeout(10):
         while True:
-            mirror = place.kept()["mirror"] or {}
-            rows = [*mirror.get("positions", {}).values()]
+            rows, mirror = place.held(), place.kept()["mirror"] or {}
             if not wanted and mirror.get("reported_at") and not rows:
                 return {}
             for row in rows:

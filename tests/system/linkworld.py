@@ -69,6 +69,12 @@ class Place:
                 found[key] = json.loads(row[0]) if row else None
         return found
 
+    def held(self) -> list[dict[str, Any]]:
+        """The account's positions as the store has them."""
+        with sqlite3.connect(f"file:{self.world.folder}/k.db?mode=ro", uri=True) as db:
+            rows = db.execute("SELECT body FROM positions WHERE account = ?", (self.name,))
+            return [json.loads(body) for (body,) in rows]
+
     def events(self) -> list[dict[str, Any]]:
         """The EA's events that are on disk, oldest first."""
         with sqlite3.connect(f"file:{self.world.folder}/k.db?mode=ro", uri=True) as db:

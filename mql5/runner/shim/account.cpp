@@ -60,7 +60,9 @@ int64 AccountInfoInteger(ENUM_ACCOUNT_INFO_INTEGER property) {
         case ACCOUNT_LIMIT_ORDERS: return p->limit_orders;
         case ACCOUNT_TRADE_ALLOWED: return switched("trade_allowed", 1);
         case ACCOUNT_TRADE_EXPERT: return switched("trade_expert", 1);
-        case ACCOUNT_MARGIN_MODE: return p->margin_mode == "netting" ? ACCOUNT_MARGIN_MODE_RETAIL_NETTING : ACCOUNT_MARGIN_MODE_RETAIL_HEDGING;
+        case ACCOUNT_MARGIN_MODE:
+            if (p->margin_mode == "exchange") return ACCOUNT_MARGIN_MODE_EXCHANGE;
+            return p->margin_mode == "netting" ? ACCOUNT_MARGIN_MODE_RETAIL_NETTING : ACCOUNT_MARGIN_MODE_RETAIL_HEDGING;
         case ACCOUNT_CURRENCY_DIGITS: return p->currency == "JPY" ? 0 : 2;
         case ACCOUNT_HEDGE_ALLOWED: return 1;
         default: return 0;

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,9 +13,6 @@ from kakehashi.terminal.doors import Lost, NotUnderstood
 from kakehashi.terminal.server import TradeServer
 
 T = TypeVar("T")
-STEP_MS: Final = 200
-_CATCH_UP: Final = 1_500
-"""Steps of a pause that are walked; over a longer one prices stood still."""
 
 
 class OwnServer:
@@ -34,16 +31,15 @@ class OwnServer:
         strict: bool = False,
     ) -> None:
         world = world or World()
-        self._now_ms = now_ms or Clock().now_ms
-        self._at = self._now_ms()
-        self.broker = Broker(seed=seed, at=self._at, symbols=world.symbols, strict=strict, faults=world.faults)
+        now_ms = now_ms or Clock().now_ms
+        self.broker = Broker(seed=seed, at=now_ms(), symbols=world.symbols, strict=strict, faults=world.faults)
         for spec in world.accounts:
             self.broker.open_account(spec)
-        self._server = TradeServer(self.broker, None, self._now_ms)
+        self._server = TradeServer(self.broker, None, now_ms)
         self.used: dict[str, int] = {}
 
     def ask(self, method: str, params: Any, kind: type[T]) -> T:
-        self._walk()
+        self._server.catch_up()
         trading = self._account(params) if method == "order_send" else ""
         dice = self.broker.dice
         if trading and dice.drops_request(trading):
@@ -64,12 +60,3 @@ class OwnServer:
     def _account(self, params: dict[str, Any]) -> str:
         book = self.broker.find(str(params.get("account")))
         return book.spec.account if book else ""
-
-    def _walk(self) -> None:
-        at = self._now_ms()
-        steps = (at - self._at) // STEP_MS
-        if steps > _CATCH_UP:
-            self._at, steps = at - _CATCH_UP * STEP_MS, _CATCH_UP
-        for _ in range(steps):
-            self._at += STEP_MS
-            self.broker.tick(self._at)

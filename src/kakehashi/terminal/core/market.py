@@ -172,13 +172,14 @@ class Market:
         :raises ValueError: no such symbol, or not 0 < bid <= ask in the symbol's digits
         """
         spec = self._spec(name)
-        points = bid.scaleb(spec.digits), ask.scaleb(spec.digits)
-        if not 0 < bid <= ask or any(p != p.to_integral_value() for p in points):
+        exact = bid.scaleb(spec.digits), ask.scaleb(spec.digits)
+        points = int(exact[0]), int(exact[1])
+        if not 0 < bid <= ask or points[0] != exact[0] or points[1] != exact[1]:
             raise ValueError(f"expected 0 < bid <= ask with {spec.digits} digits for {name}, got {bid} and {ask}")
         if name in self._pinned or not self.is_open(name, at):
             return False
         self._place[name] = float(points[0])
-        self._quote(spec, int(points[0]), int(points[1]), at, heard=True)
+        self._quote(spec, *points, at, heard=True)
         return True
 
     def pin(self, name: str, bid: Decimal, ask: Decimal | None, at: int) -> None:
