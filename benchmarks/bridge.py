@@ -1,6 +1,7 @@
 """The session bridge: ``python -m benchmarks.bridge [load|chaos] [--seconds N] [--sessions N] [--users N]``.
 
-load: users with mixed commands, over HTTP and over WebSocket, beside the bare round trip to a terminal process.
+load: users with mixed commands, over HTTP and over WebSocket, beside the bare round trip to a terminal process: first each
+user ten commands a second on schedule, then each as fast as it is answered, which measures how much fits.
 chaos: the same while terminal processes are killed, stopped and hung; then the broker's books are compared.
 Prints JSON, one line for each part.
 """
@@ -34,6 +35,7 @@ MIXED = (
     ("terminal_info", None),
     ("copy_rates_from_pos", {"symbol": "EURUSD", "timeframe": 1, "start_pos": 0, "count": 10}),
 )
+PACE_PER_S = 10.0
 ORDER = {"action": 1, "symbol": "EURUSD", "volume": 0.01, "type": 0, "type_filling": 1}
 
 
@@ -119,12 +121,20 @@ class World:
 Carry = Callable[[str, Any, str, float], Awaitable[tuple[int, dict[str, Any]]]]
 
 
-async def user(n: int, carry: Carry, until: float, took: dict[str, list[float]], errors: Counter[str]) -> None:
-    """One user: commands one after the other, every tenth an order."""
+async def user(
+    n: int, carry: Carry, until: float, took: dict[str, list[float]], errors: Counter[str], rate: float
+) -> None:
+    """One user: commands one after the other, every tenth an order.
+
+    :param rate: commands a second on schedule; 0: as fast as they are answered
+    """
     dice = random.Random(n)
-    count = 0
+    count, due = 0, time.monotonic() + (dice.random() / rate if rate else 0)
     while time.monotonic() < until:
         count += 1
+        if rate:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due += 1 / rate
         name, params = dice.choice(MIXED)
         if count % 10 == 0:
             side = dice.choice((0, 1))
@@ -202,7 +212,7 @@ async def load(world: World, seconds: float, users: int, sessions: int) -> list[
     parts = [await bare(min(5.0, seconds))]
     async with world.http() as http:
         names = [await world.create(http, 2000 + n) for n in range(sessions)]
-        for way in ("http", "websocket"):
+        for turn, (rate, way) in enumerate((r, w) for r in (PACE_PER_S, 0) for w in ("http", "websocket")):
             took: dict[str, list[float]] = {"read": [], "order": []}
             errors: Counter[str] = Counter()
             async with contextlib.AsyncExitStack() as stack:
@@ -219,12 +229,12 @@ async def load(world: World, seconds: float, users: int, sessions: int) -> list[
                     )
                     carries.append(over_socket(socket))
                 until = time.monotonic() + seconds
-                offset = 0 if way == "http" else 500
-                await asyncio.gather(*(user(offset + n, c, until, took, errors) for n, c in enumerate(carries)))
+                offset = 250 * turn
+                await asyncio.gather(*(user(offset + n, c, until, took, errors, rate) for n, c in enumerate(carries)))
             every = took["read"] + took["order"]
             parts.append(
                 {
-                    "part": way,
+                    "part": f"{way}, {rate:g} commands/s each" if rate else f"{way}, flat out",
                     "users": users,
                     "per_s": round(len(every) / seconds),
                     "all": figures(every),
