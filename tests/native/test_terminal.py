@@ -34,7 +34,7 @@ def test_a_position_is_opened_seen_and_closed(build: Build, broker: str, way: st
     opening = ("--account", "alpha", "--number", "1000", "--balance", "5000", "--broker", broker)
     ran = build("Trade").run(*opening, "--set", f"Async={str(way == 'OrderSendAsync').lower()}")
     assert ran.code == 0, ran
-    assert ran.out[0] == "1000 5000.0 USD 8 5 ACCOUNT_MARGIN_MODE_RETAIL_HEDGING"
+    assert ran.out[0] == "1000 5000.0 USD 13 5 ACCOUNT_MARGIN_MODE_RETAIL_HEDGING"
     retcode = 10008 if way == "OrderSendAsync" else 10009
     assert ran.out[1] == f"sent {retcode} 1 0"
     assert f"sent {retcode} 2 0" in ran.out

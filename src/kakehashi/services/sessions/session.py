@@ -222,7 +222,11 @@ class Session:
     # -- command ids ---------------------------------------------------------------------------------------------
 
     async def _known(self, ident: str, fingerprint: str) -> Job | Record | None:
-        """What already bears this id. :raises Rejected: ID_REUSED: something else does"""
+        """What already bears this id.
+
+        :param wanted: the digest of what the id is to stand for
+        :raises Rejected: ID_REUSED: it stands for something else
+        """
         found: Job | Record | None = None
         if (live := self._live.get(ident)) is not None:
             found, kept = live.job, live.job.fingerprint
