@@ -31,8 +31,8 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 demo: $(STAMP) ## the main job, on a simulated market, in front of your eyes
 	@$(BIN)/kakehashi demo
 
-test: lint ## lint, then every test (under 5 minutes on 2 cores)
-	$(BIN)/pytest -n 2
+test: lint ## lint, then every test (under 10 minutes on 2 cores)
+	$(BIN)/pytest -n 3
 
 lint: $(STAMP) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
