@@ -161,14 +161,14 @@ def native(folder: Path, *, quick: bool, rounds: int) -> dict[str, Any]:
     echoes, writes = list[dict[str, float]](), list[dict[str, float]]()
     for n in range(rounds):
         with running(ready, folder / f"hub-{n}") as hub:
-            single.append(measure(program, hub, one, folder / f"one-{n}", rate=100, seconds=seconds))
+            single.append(measure(program, hub, one, rate=100, seconds=seconds))
         echo, write = floors(folder, hub, one[0], n, seconds)
         echoes.append(echo)
         writes.append(write)
     accounts = asyncio.run(populate(ready, 100, routes=True, margin_mode=MarginMode.NETTING))
     for n in range(rounds):
         with running(ready, folder / f"hub-crowd-{n}") as hub:
-            crowd.append(measure(program, hub, accounts, folder / f"crowd-{n}", rate=500, seconds=seconds))
+            crowd.append(measure(program, hub, accounts, rate=500, seconds=seconds))
     return {
         "one": msgspec.to_builtins(single), "crowd": msgspec.to_builtins(crowd), "echo_ms": echoes, "write_ms": writes,
     }  # fmt: skip
