@@ -63,6 +63,8 @@ def told(order: Order, report: OrderReported, *, mirrored: bool, max_attempts: i
     if happening is Happening.TAKEN and order.state in (State.SENT, State.UNKNOWN) and not mirrored:
         order = msgspec.structs.replace(order, state=State.UNCONFIRMED)
         happening = Happening.UNREPORTED
+    if happening is Happening.PLACED:  # an order that rests: its volume and price are asked for, nothing is filled
+        report = msgspec.structs.replace(report, volume=ZERO, price=None)
     if _repeats(order, happening, report):
         return None
     if happening is Happening.FILLED_PART and order.volume is not None and report.volume >= order.volume:

@@ -318,9 +318,17 @@ class Engine(EngineState):
                 netting = account is not None and account.margin_mode is MarginMode.NETTING
                 mirror.fill(after, fill.volume, netting=netting)
         self._end_or_keep(after, event.at)
+        if after.op is Op.CANCEL and after.state is State.DONE and not after.linked:
+            self._cancelled_at_venue(after, event.at)
         account = self.accounts.get(after.account)
         if account is not None and overtaken(after, account):
             self._overtaken.setdefault(after.account, {})[after.id] = after
+
+    def _cancelled_at_venue(self, cancel: Order, at: int) -> None:
+        """An executor that polls the mailbox tells of the cancellation only, not of the order that it ended."""
+        for order in tuple(self.book.of(cancel.account).standing(State.PLACED)):
+            if order.ticket == cancel.target:
+                self._end_or_keep(ended(order, Happening.CANCELLED, code="", at=at), at)
 
     def overtaken(self, account: str, at: int) -> Iterator[Event]:
         """Exits that are to be decided again now; where the mirror does not show yet what overtook them, it is waited for."""
