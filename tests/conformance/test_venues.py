@@ -136,4 +136,4 @@ async def test_an_executor_that_is_killed_leaves_no_order_behind_and_makes_none_
     filled = [o for o in orders if place.order(o)["state"] == "FILLED"]
     assert len(filled) == len(place.world.ledger())
     assert len({deal["magic"] for deal in place.world.ledger()}) == len(filled)
-    assert len(filled) >= 4
+    assert len(filled) >= 2  # what was under way at a death may have come to nothing
