@@ -64,7 +64,7 @@ def judge(
     :param forgotten: ids of orders that a restored backup does not know: what became of them can no longer be said
     """
     verdicts, ledger = Verdicts(), Ledger(server)
-    exits = {order.magic: order.id for order in orders.values() if order.op in _EXITS}
+    exits = {order.magic: order for order in orders.values() if order.op in _EXITS}
     for command in accepted:
         if command not in orders:
             verdicts.lost.append(f"{command} was accepted and is not on disk")
@@ -110,10 +110,14 @@ def exit_of(magic: int) -> int:
     return magic & ~(0xFF << 40)
 
 
-def _judge_exit(order: Order, ledger: Ledger, exits: Mapping[int, str], verdicts: Verdicts, *, forgotten: bool) -> None:
+def _judge_exit(
+    order: Order, ledger: Ledger, exits: Mapping[int, Order], verdicts: Verdicts, *, forgotten: bool
+) -> None:
     """R10: what an exit opened is taken back, before any other exit, all of it and no more; read off the deals one by one.
 
-    What people, stops and entries take of it meanwhile need not be taken back.
+    What people, stops and entries take of it meanwhile need not be taken back. An instance whose journal lost an exit with
+    the power knows of nothing to take back: the hub tells a person, and its next exit may take it. A correction that is
+    filled in parts may open in each of them.
     """
     held = unwanted = ZERO
     opened = False
@@ -129,10 +133,15 @@ def _judge_exit(order: Order, ledger: Ledger, exits: Mapping[int, str], verdicts
             corrects = deal.magic != order.magic
             if corrects and not fresh and not ZERO <= -signed * sign(unwanted) <= abs(unwanted):
                 verdicts.doubled.append(f"{order.id}: {signed} taken back of {unwanted}")
-            unwanted = fresh if corrects and fresh else unwanted + (signed if corrects else fresh)
+            if corrects and fresh:
+                unwanted = fresh + (unwanted if sign(unwanted) == sign(fresh) else ZERO)
+            else:
+                unwanted += signed if corrects else fresh
             opened = opened or (bool(fresh) and not corrects)
         elif unwanted and exit_of(deal.magic) in exits and deal.reason is Reason.EXPERT:
-            verdicts.wrong.append(f"{exits[exit_of(deal.magic)]} came before {order.id} was taken back")
+            other = exits[exit_of(deal.magic)]
+            if other.instance == order.instance:
+                verdicts.wrong.append(f"{other.id} came before {order.id} was taken back")
         unwanted = min(unwanted, max(held, ZERO)) if unwanted > 0 else max(unwanted, min(held, ZERO))
     if opened and not forgotten:
         verdicts.opened.append(order.id)
