@@ -281,10 +281,10 @@ class Room:
         self.core.dice = Dice(Faults(**wanted), 1)  # type: ignore[arg-type]
 
     @contextlib.asynccontextmanager
-    async def ea(self, timeout_s: float = 5.0) -> AsyncIterator[MockEa]:
+    async def ea(self) -> AsyncIterator[MockEa]:
         socket = str(self.folder / "b.sock")
         listener = await asyncio.start_unix_server(self.server.serve, socket)
-        client = BrokerClient(socket, timeout_s=timeout_s)
+        self.client = client = BrokerClient(socket)
         config = EaConfig(base_url="http://hub", token="t", account="a", socket=socket, journal=self.folder / "j")
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._hub)) as http:
             ea = MockEa(config, client, http)
@@ -321,8 +321,9 @@ def command(attempt: int = 1) -> dict[str, object]:
 def test_an_order_that_the_broker_is_still_at_work_on_is_waited_for_and_not_repeated(tmp_path: Path) -> None:
     async def scene() -> None:
         room = Room(tmp_path)
-        room.faults(delay_s=2.0)
-        async with room.ea(timeout_s=0.1) as ea:
+        room.faults(delay_s=3.0)
+        async with room.ea() as ea:
+            patience, room.client.timeout_s = room.client.timeout_s, 0.1
             room.items = [command()]
             await ea.turn()
             room.items = [command(attempt=2)]  # the hub asks for it once more: even so
@@ -333,7 +334,7 @@ def test_an_order_that_the_broker_is_still_at_work_on_is_waited_for_and_not_repe
             await looker.close()
             while not room.deals():
                 await asyncio.sleep(0.01)
-            room.items = []
+            room.items, room.client.timeout_s = [], patience
             room.faults()
             await ea.turn()
             assert (room.deals(), [r["status"] for r in room.results]) == (1, ["filled"])

@@ -42,12 +42,13 @@ class BrokerClient:
     OutcomeUnknown (sent, no answer). A broker's refusal of an order is a :class:`Result`, not an error.
 
     :param socket: a path (Unix socket), or ``HOST:PORT``
+    :param timeout_s: how long an answer is waited for; the attribute may be changed between calls
     :param left: called when a request has left and its answer is not there yet
     """
 
     def __init__(self, socket: str, *, timeout_s: float = _TIMEOUT_S, left: Callable[[], None] = lambda: None) -> None:
         self._socket, self._left = socket, left
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._last_id = 0
@@ -119,7 +120,7 @@ class BrokerClient:
             self._last_id += 1
             call = Call(id=self._last_id, method=method, params=msgspec.to_builtins(params))
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self.timeout_s):
                     writer.write(msgspec.json.encode(call) + b"\n")
                     await writer.drain()
                     self._left()
@@ -143,7 +144,7 @@ class BrokerClient:
         self._drop()
         host, _, port = self._socket.rpartition(":")
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 if port.isdigit() and "/" not in self._socket:
                     self._streams = await asyncio.open_connection(host or "127.0.0.1", int(port), limit=MAX_LINE)
                 else:
