@@ -10,6 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
+
+settings.register_profile("kakehashi", deadline=None)  # a busy machine is no failure
+settings.load_profile("kakehashi")
 
 
 @pytest.fixture(autouse=True)

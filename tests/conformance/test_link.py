@@ -28,7 +28,7 @@ from kakehashi.services import desk
 
 BOTH = pytest.mark.parametrize("kind", [Socket, Poller])
 BOOTS = itertools.count(1)
-PROMPT_S = 2.0
+PROMPT_S = 6.0
 """A neighbour's heartbeat is answered within this, whatever happens beside it: its own limit is 6.5 s."""
 
 

@@ -67,7 +67,7 @@ steps = st.builds(
     st.integers(0, 30),
 )
 histories = st.lists(steps, min_size=15, max_size=40)
-LONG = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LONG = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 worlds = st.tuples(st.sampled_from(MarginMode), st.integers(0, 5), st.sampled_from([Faults(), FAULTS]))
 
 

@@ -91,7 +91,7 @@ def _many(steps: Any) -> list[Any]:
     return steps if isinstance(steps, list) else [steps]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(acts, max_size=60))
 def test_a_command_is_sent_to_one_instance_only_and_never_after_its_end(history: list[tuple[Any, ...]]) -> None:
     world, bound, ended = World(), dict[str, str](), set[str]()
@@ -117,7 +117,7 @@ def test_a_command_is_sent_to_one_instance_only_and_never_after_its_end(history:
         assert epochs == sorted(epochs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(acts, max_size=60))
 def test_stale_is_never_called_fresh(history: list[tuple[Any, ...]]) -> None:
     """Fresh: some heartbeat of at most 6.5 s ago, synced, said what the mirror held, and nothing came out of turn since."""
@@ -140,7 +140,7 @@ def test_stale_is_never_called_fresh(history: list[tuple[Any, ...]]) -> None:
         assert (link.session is Session.FRESH) <= link.fresh(world.now)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(acts, max_size=40))
 def test_the_same_history_gives_the_same_answers(history: list[tuple[Any, ...]]) -> None:
     one, other = World(), World()

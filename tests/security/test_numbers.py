@@ -218,8 +218,13 @@ def _check_alert(body: bytes) -> None:
 
 
 async def sent(room: Room, method: str, path: str, scope: str, body: bytes) -> int:
+    """The answer's status; a 503 is asked once more, as whoever gets one does."""
     headers = {"authorization": f"Bearer {room.tokens[scope]}", "content-type": "application/json"}
-    return (await room.http.request(method, path, content=body, headers=headers)).status_code
+    for _ in range(2):
+        status = (await room.http.request(method, path, content=body, headers=headers)).status_code
+        if status != 503:
+            break
+    return status
 
 
 async def test_no_number_makes_a_rest_door_fail(room: Room) -> None:

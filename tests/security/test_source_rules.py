@@ -103,7 +103,7 @@ def test_sec_13_rpyc_is_absent() -> None:
 
 
 def test_sec_5_an_unknown_id_a_wrong_secret_and_nonsense_cost_the_same() -> None:
-    """The best of many batches: noise only ever adds."""
+    """The best of many batches, taken in turns, of this thread's own time: noise only ever adds."""
     known = create_token("webhook", at=0)
     tokens = Tokens()
     tokens.refresh([known.row] + [create_token("webhook", at=0).row for _ in range(50)])
@@ -113,7 +113,8 @@ def test_sec_5_an_unknown_id_a_wrong_secret_and_nonsense_cost_the_same() -> None
         "unknown id": head.replace(ident, "0" * 12) + "_" + "A" * 43,
         "nearly right": known.secret[:-1] + "!",
     }
-    best = {name: min(_batch(tokens, guess) for _ in range(60)) for name, guess in guesses.items()}
+    rounds = [{name: _batch(tokens, guess) for name, guess in guesses.items()} for _ in range(100)]
+    best = {name: min(each[name] for each in rounds) for name in guesses}
     typical = statistics.median(best.values())
     assert all(abs(seconds - typical) < typical * 0.5 for seconds in best.values()), best
 
@@ -126,7 +127,7 @@ def test_sec_5_a_secret_that_is_no_ascii_is_a_wrong_one_and_no_fault() -> None:
 
 
 def _batch(tokens: Tokens, guess: str) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(200):
         tokens.find(guess, at=0)
-    return time.perf_counter() - began
+    return time.thread_time() - began

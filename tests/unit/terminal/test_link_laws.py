@@ -152,7 +152,7 @@ class Mortal:
             self.left = 1  # after the next output
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(acts, max_size=25), st.lists(st.tuples(st.integers(0, 24), st.integers(0, 4)), max_size=3))
 def test_a_command_is_at_most_one_trade_request(
     history: list[tuple[str, object]], deaths: list[tuple[int, int]]
