@@ -28,12 +28,18 @@ def _text(data: dict[str, Any]) -> str:
     return "\n".join(
         (
             "",
-            f"{result}: {alerts['sent']} alerts {alerts['by_status']}",
-            f"orders filled: {data['orders_filled']}",
-            f"latency ms: {latency}",
+            f"{result}: {alerts['sent']} {'件のアラート' if ja else 'alerts'} {alerts['by_status']}",
+            f"{'約定した注文' if ja else 'orders filled'}: {data['orders_filled']}",
+            f"{'遅延' if ja else 'latency'} ms: {latency}",
             NEXT.format(next="次にお試しください:" if ja else "Try next:"),
         )
     )
+
+
+def _opening(url: str) -> str:
+    if language() == "ja":
+        return f"ハブ: {url}。すべて模擬で、外部へは何も送りません。EA を用意し、プロセスを起動しています…"
+    return f"hub on {url}; everything is simulated, nothing leaves this machine. Getting the EA ready, starting processes ..."
 
 
 def _which(why_not: str) -> str:
@@ -57,18 +63,20 @@ def demo(headless: bool, duration: float | None, speed: float) -> Answer:
     def tell(scene: Scene) -> None:
         if not headless:
             mark = click.style("ok  ", fg="green") if scene.ok else click.style("FAIL", fg="red")
-            name = scene.ja if language() == "ja" else scene.name
-            say(f"{mark} {click.style(name, bold=True)}: {scene.expected}")
+            ja = language() == "ja"
+            name, expected = (scene.ja, scene.expected_ja) if ja else (scene.name, scene.expected)
+            say(f"{mark} {click.style(name, bold=True)}: {expected}")
             say(f"     {click.style(scene.seen, fg='cyan')}")
 
     from kakehashi.telemetry import setup_logging
 
     with tempfile.TemporaryDirectory(prefix="kakehashi-demo-") as folder:
         stage = Stage(Path(folder))
-        if not headless and not wants_json():
-            say(f"hub on {stage.base_url}; everything is simulated, nothing leaves this machine")
+        on_the_way = not headless and not wants_json()
+        if on_the_way:
+            say(_opening(stage.base_url))
         why_not = stage.choose_ea()
-        if not headless and not wants_json():
+        if on_the_way:
             say(_which(why_not))
         url = stage.prepare()
         setup_logging(stage.settings())

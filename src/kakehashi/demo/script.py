@@ -19,7 +19,7 @@ from kakehashi.services import desk
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core.words import OrderType, Request, TradeAction
 
-SCENE_LIMIT_S = 15.0
+SCENE_LIMIT_S = 30.0
 FIXED = ("tokyo", "osaka", "nagoya")
 """The accounts that trade 0.10 lots: by the mailbox, by the link, and in a session of the MT5 bridge."""
 
@@ -30,6 +30,7 @@ class Scene(msgspec.Struct, kw_only=True):
     name: str
     ja: str
     expected: str
+    expected_ja: str
     ok: bool = False
     seen: str = ""
 
@@ -71,12 +72,18 @@ class Script:
             name="entry",
             ja="エントリー",
             expected="0.10 long on tokyo, osaka and nagoya; small: 1 % of 100 USD is less than the minimum lot, refused",
+            expected_ja="tokyo・osaka・nagoya で 0.10 の買い。small は 100 USD の 1 % が最小ロットに満たず、拒否",
         )
         await self._alert("LONG", id="1", sl_pips=20)
         await self._until(scene, lambda: all(self._open(a) == Decimal("0.1") for a in FIXED))
 
     async def _duplicate(self) -> None:
-        scene = Scene(name="duplicate", ja="重複", expected="the same alert again changes nothing")
+        scene = Scene(
+            name="duplicate",
+            ja="重複",
+            expected="the same alert again changes nothing",
+            expected_ja="同じアラートをもう一度送っても何も変わらない",
+        )
         before = len(self._stage.deals())
         again = await self._send(self.deliveries[0].body)
         scene.seen = f"answered {again.answer.get('status')}"
@@ -85,7 +92,12 @@ class Script:
         await self._until(scene, lambda: unchanged)
 
     async def _refusal(self) -> None:
-        scene = Scene(name="refusal", ja="拒否", expected="an alert that is 10 minutes old is refused with its code")
+        scene = Scene(
+            name="refusal",
+            ja="拒否",
+            expected="an alert that is 10 minutes old is refused with its code",
+            expected_ja="10 分前のアラートは、コード付きで拒否される",
+        )
         old = datetime.fromtimestamp(time.time() - 600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         answer = await self._alert("LONG", id="2", timenow=old)
         scene.seen = f"{answer.answer.get('status')} {answer.answer.get('code')}"
@@ -93,13 +105,21 @@ class Script:
 
     async def _partial(self) -> None:
         scene = Scene(
-            name="partial take-profit", ja="部分利確", expected="half is closed: 0.05 stays on each of the three"
+            name="partial take-profit",
+            ja="部分利確",
+            expected="half is closed: 0.05 stays on each of the three",
+            expected_ja="半分を決済: 3 口座とも 0.05 が残る",
         )
         await self._alert("TP", id="3")
         await self._until(scene, lambda: all(self._open(a) == Decimal("0.05") for a in FIXED))
 
     async def _reversal(self) -> None:
-        scene = Scene(name="reversal", ja="ドテン", expected="closed first, then 0.10 short on the three")
+        scene = Scene(
+            name="reversal",
+            ja="ドテン",
+            expected="closed first, then 0.10 short on the three",
+            expected_ja="先に決済し、3 口座とも 0.10 の売り",
+        )
         await self._alert("REVERSE", id="4", sl_pips=20)
         await self._until(scene, lambda: all(self._open(a) == Decimal("-0.1") for a in FIXED))
 
@@ -108,13 +128,19 @@ class Script:
             name="an EA dies holding a lease",
             ja="リース中の EA 停止",
             expected="restarted, it looks first: closed once",
+            expected_ja="再起動した EA はまず確認する: 決済は 1 回だけ",
         )
         await self._alert("CLOSE", id="5")
         restarts = self._stage.supervisor.restarts
         await self._until(scene, lambda: bool(restarts.get("ea-tokyo")) and all(self._open(a) == 0 for a in FIXED))
 
     async def _hub_restart(self) -> None:
-        scene = Scene(name="hub restart", ja="ハブ再起動", expected="alerts sent meanwhile are all answered 200")
+        scene = Scene(
+            name="hub restart",
+            ja="ハブ再起動",
+            expected="alerts sent meanwhile are all answered 200",
+            expected_ja="その間に送ったアラートにも、すべて 200 で応答する",
+        )
         self._stage.supervisor.restart("hub")
         answers = await asyncio.gather(*(self._alert("LONG", id=f"6{n}", symbol="USDJPY") for n in range(4)))
         codes = [a.status for a in answers]
@@ -122,7 +148,12 @@ class Script:
         await self._until(scene, lambda: codes == [200] * 4 and all(self._open(a) for a in FIXED))
 
     async def _kill_switch(self) -> None:
-        scene = Scene(name="kill switch", ja="キルスイッチ", expected="an entry is refused, a close passes")
+        scene = Scene(
+            name="kill switch",
+            ja="キルスイッチ",
+            expected="an entry is refused, a close passes",
+            expected_ja="新規は拒否、決済は通る",
+        )
         await desk.kill(self._stage.store, on=True, scope="*", by="demo", at=time.time_ns() // 1_000_000)
         await asyncio.sleep(0.6)
         entry = await self._alert("LONG", id="7")
@@ -133,21 +164,29 @@ class Script:
         await desk.kill(self._stage.store, on=False, scope="*", by="demo", at=time.time_ns() // 1_000_000)
 
     async def _flat(self) -> None:
-        scene = Scene(name="the books agree", ja="帳簿の一致", expected="every fill of the hub is a deal of the broker")
+        scene = Scene(
+            name="the books agree",
+            ja="帳簿の一致",
+            expected="every fill of the hub is a deal of the broker",
+            expected_ja="ハブの約定は、すべてブローカーの約定と一致する",
+        )
+
+        async def agree() -> bool:
+            entries = [d["magic"] for d in self._stage.deals() if d["entry"] == "IN"]
+            orders = await desk.listing(self._stage.store, "orders", limit=10_000)
+            filled = {o["magic"] for o in orders if o["op"] == "OPEN" and Decimal(o["filled_volume"]) > 0}
+            scene.seen = f"{len(entries)} entries at the broker, {len(filled)} at the hub, each once"
+            return len(entries) == len(set(entries)) and set(entries) == filled
+
         await asyncio.sleep(0.7)
-        deals = self._stage.deals()
-        entries = [d["magic"] for d in deals if d["entry"] == "IN"]
-        orders = await desk.listing(self._stage.store, "orders", limit=10_000)
-        filled = {o["magic"] for o in orders if o["op"] == "OPEN" and Decimal(o["filled_volume"]) > 0}
-        scene.seen = f"{len(entries)} entries at the broker, {len(filled)} at the hub, each once"
-        agree = len(entries) == len(set(entries)) and set(entries) == filled
-        await self._until(scene, lambda: agree)
+        await self._until_shown(scene, agree, time.monotonic())
 
     async def _manual_trade(self) -> None:
         scene = Scene(
             name="manual trade",
             ja="手動取引",
             expected="a person opens 0.05 in small's terminal: it appears here as EXTERNAL, counted in risk",
+            expected_ja="small の端末で人が 0.05 を建てる: EXTERNAL として現れ、リスクに数えられる",
         )
         request = Request(action=TradeAction.DEAL, symbol="EURUSD", type=OrderType.BUY, volume=Decimal("0.05"))
         broker, began = BrokerClient(str(self._stage.socket)), time.monotonic()
@@ -165,6 +204,7 @@ class Script:
             name="stop-out",
             ja="ロスカット",
             expected="the price falls 170 pips: the broker closes it, and the reason is kept",
+            expected_ja="価格が 170 pips 下がる: ブローカーが決済し、その理由が残る",
         )
         broker, began = BrokerClient(str(self._stage.socket)), time.monotonic()
         quote = await broker.quote("EURUSD")
@@ -183,6 +223,7 @@ class Script:
             name="an EA is cut",
             ja="EA の切断",
             expected="osaka's EA is killed: shown stale, then live again once its mirror is proven",
+            expected_ja="osaka の EA を止める: stale と表示され、ミラーが確かめられてから live に戻る",
         )
         began = time.monotonic()
         stages: list[str] = []
