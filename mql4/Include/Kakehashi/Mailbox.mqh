@@ -88,19 +88,11 @@ private:
    bool              Ask(const string method, const string path, const string text, string &answer)
      {
       char body[], got[];
-      uchar bytes[];
       string head = "";
-      int size = ToBytes(text, bytes);
-      ArrayResize(body, size);
-      for(int i = 0; i < size; i++)
-         body[i] = (char)bytes[i];
+      ToChars(text, body);
       ResetLastError();
       int status = WebRequest(method, m_url + path, m_headers, ANSWER_MS, body, got, head);
-      size = ArraySize(got);
-      ArrayResize(bytes, size);
-      for(int i = 0; i < size; i++)
-         bytes[i] = (uchar)got[i];
-      answer = IsUtf8(bytes, 0, size) ? FromBytes(bytes, 0, size) : "";
+      answer = FromChars(got);
       error = "";
       if(status == -1)
          error = "the hub cannot be reached (error " + IntegerToString(GetLastError()) + ")";
