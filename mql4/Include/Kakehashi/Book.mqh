@@ -16,7 +16,9 @@
 struct Work
   {
    string            id;
+   string            key;    // for results that come later, of an order that rested
    string            magic;  // the hub's
+   bool              rests;  // the hub was told that it does
    long              tag;
    string            legs;   // of an exit: "ticket:units;" for each order that it closes
    long              sent;   // ms UTC; when it was about to be sent
@@ -102,9 +104,9 @@ public:
      }
 
    // Before anything is sent. -1: it could not be written, nothing may be sent.
-   int               Sent(const string id, const string magic, const string legs)
+   int               Sent(const string id, const string key, const string magic, const string legs)
      {
-      string line = "{\"k\":\"SENT\",\"id\":" + CJson::Quoted(id) + ",\"magic\":" + CJson::Quoted(magic);
+      string line = "{\"k\":\"SENT\",\"id\":" + CJson::Quoted(id) + ",\"key\":" + CJson::Quoted(key) + ",\"magic\":" + CJson::Quoted(magic);
       line = line + ",\"legs\":" + CJson::Quoted(legs) + ",\"at\":" + IntegerToString(UtcMs()) + "}";
       return Append(line) ? Find(id) : -1;
      }
@@ -138,7 +140,9 @@ private:
          at = ArraySize(works);
          ArrayResize(works, at + 1, 256);
          works[at].id = id;
+         works[at].key = "";
          works[at].magic = "0";
+         works[at].rests = false;
          works[at].tag = 0;
          works[at].legs = "";
          works[at].sent = 0;
@@ -149,8 +153,10 @@ private:
         {
          works[at].result = m_json.Text(0, "text", "");
          works[at].first = m_json.Text(0, "first", "");
+         works[at].rests = (StringFind(works[at].result, "\"status\":\"placed\"") >= 0);
          return;
         }
+      works[at].key = m_json.Text(0, "key", "");
       works[at].magic = m_json.Text(0, "magic", "0");
       works[at].tag = TagOf(works[at].magic);
       works[at].legs = m_json.Text(0, "legs", "");

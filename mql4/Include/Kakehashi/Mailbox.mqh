@@ -123,6 +123,8 @@ private:
       if(item.op == "")
          item.op = (action == "BUY" || action == "SELL") ? "OPEN" : action;
       item.type = (side == "BUY") ? OP_BUY : (side == "SELL") ? OP_SELL : ANY_TYPE;
+      item.kind = Given(node, "kind");
+      item.price = Given(node, "price");
       item.magic = Given(node, "magic");
       item.ticket = Given(node, "ticket");
       item.comment = Given(node, "comment");
