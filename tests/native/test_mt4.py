@@ -215,6 +215,38 @@ async def test_killed_while_it_placed_an_order_it_finds_it_resting_and_places_no
     assert len(await resting(place)) == 1
 
 
+async def told_closings(place: Place) -> list[dict[str, Any]]:
+    """What the hub's mirror counted, once it has counted the first."""
+    async with asyncio.timeout(10):
+        while not (counted := (place.kept()["mirror"] or {}).get("seen_deals")):
+            await asyncio.sleep(0.05)
+        return list(counted)
+
+
+async def test_a_close_by_hand_is_told_once_with_what_it_earned(place: Place) -> None:
+    start(place)
+    await reported(place)
+    await priced(place, "1.10000")
+    (entry,) = await place.alert("LONG", id="1")
+    ticket = (await place.becomes(entry, "FILLED"))["ticket"]
+    await reported(place, volume="0.10")
+    await priced(place, "1.09000")
+    client = BrokerClient(str(place.world.folder / "b.sock"))
+    kind, volume = OrderType.SELL, Decimal("0.1")
+    by_hand = Request(
+        action=TradeAction.DEAL, symbol="EURUSD", type=kind, volume=volume, position=int(ticket), reason=Reason.MOBILE
+    )
+    await client.order_send(place.name, by_hand)
+    await client.close()
+    assert await told_closings(place) == [ticket]
+    lost = Decimal(place.kept()["mirror"]["day_profit"])
+    assert lost <= Decimal("-101")  # 101 pips of 0.1 lots; there may be a commission
+    place.world.kill("mt4")
+    start(place)
+    await reported(place)
+    assert Decimal(place.kept()["mirror"]["day_profit"]) == lost
+
+
 async def test_an_entry_that_comes_too_late_is_not_sent(place: Place) -> None:
     start(place, "--pace", "5000")
     await reported(place)

@@ -120,7 +120,7 @@ void OnTimer(void)
       traded = true;
      }
    ulong now = GetMicrosecondCount() / 1000;
-   if((traded || now >= report_due) && mailbox.Report(dealer))
+   if((traded || now >= report_due) && mailbox.Report(dealer, book))
      {
       report_due = now + (ulong)ReportS * 1000;
       traded = false;

@@ -45,8 +45,13 @@ private:
 
 public:
    Work              works[];
+   datetime          told; // closings up to then are known to the hub, the server's time; 0: nothing was written yet
 
-                     CBook(void) { m_file = INVALID_HANDLE; }
+                     CBook(void)
+     {
+      m_file = INVALID_HANDLE;
+      told = 0;
+     }
                     ~CBook(void) { Close(); }
 
    // Takes the file of this account; false: another EA has it, or it cannot be opened.
@@ -94,6 +99,16 @@ public:
       return -1;
      }
 
+   // The exit that was to close this ticket; -1: none of ours.
+   int               FindLeg(const int ticket) const
+     {
+      string leg = ";" + IntegerToString(ticket) + ":";
+      for(int i = ArraySize(works) - 1; i >= 0; i--)
+         if(works[i].legs != "" && StringFind(";" + works[i].legs, leg) >= 0)
+            return i;
+      return -1;
+     }
+
    // The entry that the hub knows by this ticket.
    int               FindFirst(const string ticket) const
      {
@@ -117,6 +132,12 @@ public:
              + ",\"text\":" + CJson::Quoted(result) + "}");
      }
 
+   void              Told(const datetime closed)
+     {
+      if(closed > told)
+         Append("{\"k\":\"TOLD\",\"closed\":" + IntegerToString((long)closed) + "}");
+     }
+
 private:
    bool              Append(const string line)
      {
@@ -133,6 +154,11 @@ private:
      {
       if(line == "" || m_json.Parse(line) != "")
          return;
+      if(m_json.Text(0, "k", "") == "TOLD")
+        {
+         told = (datetime)m_json.Long(0, "closed", 0);
+         return;
+        }
       string id = m_json.Text(0, "id", "");
       int at = Find(id);
       if(at < 0)

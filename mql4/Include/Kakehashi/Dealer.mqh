@@ -183,6 +183,13 @@ public:
         }
      }
 
+   // The magic of the exit that closed the selected order; 0: somebody or something else did.
+   string            ClosedBy(void) const
+     {
+      int work = m_book.FindLeg(OrderTicket());
+      return (work >= 0) ? m_book.works[work].magic : "0";
+     }
+
 private:
    //--- entries
 

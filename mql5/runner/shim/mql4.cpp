@@ -114,6 +114,9 @@ std::vector<Row> closed_rows() {
         r.closed = d.time;
         r.profit = d.profit;
         r.swap = d.swap;
+        if (d.reason == DEAL_REASON_SL) r.comment += "[sl]";
+        if (d.reason == DEAL_REASON_TP) r.comment += "[tp]";
+        if (d.reason == DEAL_REASON_SO) r.comment = "so: " + r.comment;
         rows.push_back(r);
         left.comment = from(left.ticket);
         left.ticket = d.order;
