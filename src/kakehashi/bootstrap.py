@@ -20,6 +20,7 @@ from kakehashi.api.hot import Shortcut
 from kakehashi.config import Settings, data_dir, resolve_secret
 from kakehashi.config.model import networks
 from kakehashi.domain.errors import KakehashiError, Rejected, Unavailable
+from kakehashi.domain.markethours import market_hours
 from kakehashi.notify.postman import Postman
 from kakehashi.notify.trial import carriers
 from kakehashi.ports import Store
@@ -271,6 +272,8 @@ def session_terms(settings: Settings) -> Terms:
         idle_s=section.idle_s,
         rss_bytes=section.max_rss_mb * 1024 * 1024,
         health_s=section.health_s,
+        tick_age_s=section.tick_age_s,
+        hours=market_hours(section.market_hours),
     )
 
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
+import bridgeroom
 from bridgeroom import BUY, BridgeRoom, bridge_room, until
 
 from kakehashi.api.doors import scopes_of
+from kakehashi.domain.markethours import DAYS
 
 PASSWORD = "canary-of-a-password"
 
@@ -235,6 +239,38 @@ async def test_a_process_that_has_grown_is_replaced_between_two_commands(tmp_pat
         found._terms = room.bridge.keeper.terms
         assert (await room.result(session, "account_info"))["login"] == 1000
         assert found.line.child is not before
+
+
+async def test_a_session_whose_prices_stopped_is_not_well_whatever_its_servers_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridgeroom, "_now_ms", lambda: time.time_ns() // 1_000_000 + 2 * 3_600_000)
+    hours = {"bridge.market_hours": "always", "bridge.health_s": 0.05, "bridge.tick_age_s": 2.5}
+    async with bridge_room(tmp_path, **hours) as room:
+        session = await room.create(1000)
+        found = room.bridge.keeper.sessions[session]
+        assert (await room.view(session))["tick_age_s"] is None
+        await room.result(session, "symbol_info_tick", {"symbol": "EURUSD"})
+        await until(lambda: found.view()["tick_age_s"] is not None and found.healthy())
+        for name in room.broker.market.symbols:
+            room.broker.market.shut(name, shut=True)
+        await until(lambda: not found.healthy())
+        assert (await room.view(session))["tick_age_s"] > 2.5
+        await room.result(session, "symbol_info_tick", {"symbol": "USDJPY"})  # another one is as silent
+        assert not found.healthy()
+        room.broker.market.shut("USDJPY", shut=False)
+        await until(found.healthy)
+
+
+async def test_a_session_is_well_while_its_market_is_closed(tmp_path: Path) -> None:
+    day = DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
+    hours = {"bridge.market_hours": f"{day} 00:01-{day} 00:00", "bridge.health_s": 0.05, "bridge.tick_age_s": 0.001}
+    async with bridge_room(tmp_path, **hours) as room:
+        session = await room.create(1000)
+        await room.result(session, "symbol_info_tick", {"symbol": "EURUSD"})
+        found = room.bridge.keeper.sessions[session]
+        await until(lambda: found.health._ticks.newest)
+        assert (found.view()["tick_age_s"], found.healthy()) == (None, True)
 
 
 async def test_only_named_pages_may_call_from_a_browser(tmp_path: Path) -> None:

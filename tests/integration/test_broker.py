@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 
@@ -23,7 +24,7 @@ from kakehashi.terminal.core.faults import Dice, Faults
 from kakehashi.terminal.core.words import MarginMode, OrderType, Request, Retcode, TradeAction
 from kakehashi.terminal.ea import EaConfig, MockEa
 from kakehashi.terminal.ledger import Ledger
-from kakehashi.terminal.server import TradeServer
+from kakehashi.terminal.server import TradeServer, serve_broker
 from kakehashi.terminal.wire import Filter, Follow, Login
 
 AT = 1_790_557_200_000
@@ -179,6 +180,14 @@ def test_an_unknown_field_in_the_accounts_file_is_named(tmp_path: Path) -> None:
     file.write_text('[[account]]\naccount = "a"\nlevrage = 5\n')
     with pytest.raises(ValueError, match="levrage"):
         read_world(file)
+
+
+def test_a_broker_plays_a_parquet_file_and_a_bad_row_ends_it_by_name(tmp_path: Path) -> None:
+    ticks = tmp_path / "ticks.parquet"
+    rows = f"({AT}, 'EURUSD', 1.1, 1.1001), ({AT + 1000}, 'EURUSD', 1.2, 1.1)"
+    duckdb.sql(f"COPY (FROM (VALUES {rows}) t(time_ms, symbol, bid, ask)) TO '{ticks}' (FORMAT parquet)")
+    with pytest.raises(ValueError, match=r"ticks\.parquet: row 2: expected 0 < bid <= ask"):
+        asyncio.run(serve_broker("127.0.0.1:0", tmp_path / "ledger.jsonl", ticks=ticks, speed=1e6))
 
 
 def test_recorded_ticks_are_played_to_their_end_and_a_restart_goes_on_after_them(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "en" / "simulated-metatrader5.md"
@@ -37,6 +38,32 @@ def test_there_are_at_least_25_scripts() -> None:
 def test_a_script_runs_unchanged(script: Path) -> None:
     done = run(script)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def test_a_lone_script_plays_a_recording(tmp_path: Path) -> None:
+    ticks = tmp_path / "ticks.parquet"
+    row = "1790557200000 + range * 1000 AS time_ms, 'EURUSD' AS symbol, 1.1 + range / 1e5 AS bid, bid + 0.0001 AS ask"
+    duckdb.sql(f"COPY (SELECT {row} FROM range(100)) TO '{ticks}' (FORMAT parquet)")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import MetaTrader5 as mt5, time\n"
+        "assert mt5.initialize(), mt5.last_error()\n"
+        "while (tick := mt5.symbol_info_tick('EURUSD')).time < 1790557299: time.sleep(0.001)\n"
+        "print(tick.time_msc, tick.bid, tick.ask, mt5.symbol_info_tick('USDJPY').time)\n"
+    )
+    done = run(script, KAKEHASHI_MT5_TICKS=str(ticks), KAKEHASHI_MT5_SPEED="500")
+    assert done.stdout.split() == ["1790557299000", "1.10099", "1.10109", "1790557200"], done.stderr
+    ticks.write_text("1790557200000,EURUSD,1.1,1.1001\n1790557200001,NOPE,1,1\n")
+    script.write_text("import MetaTrader5 as mt5\nprint(mt5.initialize(), mt5.last_error())\n")
+    assert "-10003" in run(script, KAKEHASHI_MT5_TICKS=str(ticks)).stdout  # by its name it is Parquet, and it is none
+    ticks = ticks.rename(tmp_path / "ticks.csv")
+    script.write_text(
+        "import MetaTrader5 as mt5\nmt5.initialize()\n"
+        "while mt5.symbol_info_tick('EURUSD'): pass\n"
+        "print(mt5.last_error(), mt5.positions_get(), mt5.last_error())\n"
+    )
+    told = "(-1, 'Terminal: Call failed, " + f"{ticks}:2: "
+    assert run(script, KAKEHASHI_MT5_TICKS=str(ticks)).stdout.count(told) == 2
 
 
 def test_the_examples_of_the_page_work(tmp_path: Path) -> None:

@@ -18,11 +18,15 @@ from linkworld import Place, linked_world
 from native_world import NativeWorld
 from tests.native.building import ROOT, Build
 
+from kakehashi.terminal.client import BrokerClient
+from kakehashi.terminal.core.words import Order, OrderType, Reason, Request, TradeAction
+from kakehashi.terminal.wire import Filter
+
 pytestmark = pytest.mark.timeout(180)
 MT4 = ROOT / "mql4" / "Experts" / "Kakehashi" / "KakehashiMT4.mq4"
 SETTINGS = {"KAKEHASHI_MAILBOX__LEASE_S": "1.5", "KAKEHASHI_MAILBOX__MAX_ATTEMPTS": "50"}
 IN_ORDER_SEND = ("--die", "send::1")
-NO_TRACE, TOO_LATE = 1, 10022
+NO_TRACE, TOO_LATE, NO_SUCH_ORDER = 1, 10022, 10035
 BEFORE_IT_IS_SENT = ("--die", 'after:"k":"SENT":1')
 
 
@@ -133,6 +137,114 @@ async def test_killed_before_an_entry_left_it_is_given_up_after_three_minutes_an
     start(place, "--pace", "100")
     assert (await place.becomes(entry, "REJECTED", 30))["retcode"] == NO_TRACE
     assert volumes(place) == []
+
+
+async def resting(place: Place) -> list[Order]:
+    """The orders that rest at the broker."""
+    client = BrokerClient(str(place.world.folder / "b.sock"))
+    try:
+        return await client.orders(Filter(account=place.name))
+    finally:
+        await client.close()
+
+
+async def priced(place: Place, bid: str) -> None:
+    client = BrokerClient(str(place.world.folder / "b.sock"))
+    await client.set_price("EURUSD", Decimal(bid))
+    await client.close()
+
+
+async def test_a_pending_order_rests_and_is_deleted(place: Place) -> None:
+    start(place)
+    await reported(place)
+    orders = []
+    for number, (signal_, kind, price) in enumerate((("LONG", "limit", 1.05), ("SHORT", "stop", 1.04)), 1):
+        (order,) = await place.alert(signal_, id=str(number), order_type=kind, entry_price=price)
+        await place.becomes(order, "PLACED")
+        orders.append(order)
+    assert [(o.type, o.price_open) for o in await resting(place)] == [
+        (OrderType.BUY_LIMIT, Decimal("1.05")),
+        (OrderType.SELL_STOP, Decimal("1.04")),
+    ]
+    (one,) = await place.alert("CANCEL_LONG", id="3")
+    await place.becomes(one, "DONE")
+    await place.becomes(orders[0], "CANCELLED")
+    assert [o.type for o in await resting(place)] == [OrderType.SELL_STOP]
+    (other,) = await place.alert("CANCEL", id="4")
+    await place.becomes(other, "DONE")
+    assert (await resting(place), volumes(place)) == ([], [])
+
+
+async def test_a_pending_order_that_is_filled_is_the_hubs_position_and_is_closed(place: Place) -> None:
+    start(place)
+    await reported(place)
+    (entry,) = await place.alert("LONG", id="1", order_type="limit", entry_price=1.05)
+    ticket = (await place.becomes(entry, "PLACED"))["ticket"]
+    await priced(place, "1.04900")
+    await reported(place, ident=ticket, ticket=ticket, volume="0.10")
+    filled = await place.becomes(entry, "FILLED")
+    assert (filled["ticket"], Decimal(filled["filled_price"])) == (ticket, Decimal("1.04910"))
+    (exit_,) = await place.alert("CLOSE", id="2")
+    await place.becomes(exit_, "FILLED")
+    await reported(place)
+    assert volumes(place) == [IN, OUT]
+
+
+async def test_an_order_that_is_deleted_by_hand_does_not_rest_for_the_hub_either(place: Place) -> None:
+    start(place)
+    await reported(place)
+    (entry,) = await place.alert("LONG", id="1", order_type="limit", entry_price=1.05)
+    ticket = (await place.becomes(entry, "PLACED"))["ticket"]
+    place.world.kill("mt4")
+    client = BrokerClient(str(place.world.folder / "b.sock"))
+    gone = Request(action=TradeAction.REMOVE, symbol="EURUSD", order=int(ticket), reason=Reason.MOBILE)
+    await client.order_send(place.name, gone)
+    await client.close()
+    start(place)
+    assert (await place.becomes(entry, "REJECTED"))["retcode"] == NO_SUCH_ORDER
+
+
+async def test_killed_while_it_placed_an_order_it_finds_it_resting_and_places_no_other(place: Place) -> None:
+    start(place, *IN_ORDER_SEND)
+    await reported(place)
+    (entry,) = await place.alert("LONG", id="1", order_type="limit", entry_price=1.05)
+    await asyncio.to_thread(place.world.wait_for_crash, "mt4")
+    start(place)
+    await place.becomes(entry, "PLACED", 20)
+    assert await concluded(place, entry) == "placed"
+    assert len(await resting(place)) == 1
+
+
+async def told_closings(place: Place) -> list[dict[str, Any]]:
+    """What the hub's mirror counted, once it has counted the first."""
+    async with asyncio.timeout(10):
+        while not (counted := (place.kept()["mirror"] or {}).get("seen_deals")):
+            await asyncio.sleep(0.05)
+        return list(counted)
+
+
+async def test_a_close_by_hand_is_told_once_with_what_it_earned(place: Place) -> None:
+    start(place)
+    await reported(place)
+    await priced(place, "1.10000")
+    (entry,) = await place.alert("LONG", id="1")
+    ticket = (await place.becomes(entry, "FILLED"))["ticket"]
+    await reported(place, volume="0.10")
+    await priced(place, "1.09000")
+    client = BrokerClient(str(place.world.folder / "b.sock"))
+    kind, volume = OrderType.SELL, Decimal("0.1")
+    by_hand = Request(
+        action=TradeAction.DEAL, symbol="EURUSD", type=kind, volume=volume, position=int(ticket), reason=Reason.MOBILE
+    )
+    await client.order_send(place.name, by_hand)
+    await client.close()
+    assert await told_closings(place) == [ticket]
+    lost = Decimal(place.kept()["mirror"]["day_profit"])
+    assert lost <= Decimal("-101")  # 101 pips of 0.1 lots; there may be a commission
+    place.world.kill("mt4")
+    start(place)
+    await reported(place)
+    assert Decimal(place.kept()["mirror"]["day_profit"]) == lost
 
 
 async def test_an_entry_that_comes_too_late_is_not_sent(place: Place) -> None:

@@ -1,6 +1,7 @@
 """Sockets and WebRequest as a terminal offers them, against real servers, plain and TLS."""
 
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
@@ -138,3 +139,21 @@ def test_webrequest_says_what_failed(build: Build) -> None:
 
     with serving(silent) as port:
         assert program.run("--set", f"Port={port}").out == ["-1 5202  false"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "call"),
+    [
+        ("uchar", 'WebRequest("GET", "http://127.0.0.1/", "", 1000, a, b, head)'),
+        ("char", 'StringToCharArray("a", a)'),
+    ],
+)
+def test_bytes_of_the_other_kind_do_not_compile_as_in_metaeditor(
+    build: Build, tmp_path: Path, capfd: pytest.CaptureFixture[str], declared: str, call: str
+) -> None:
+    """The terminal's functions take the kind of array that is documented, and no other is converted to it."""
+    source = tmp_path / "p.mq5"
+    source.write_text(f"void OnStart(void)\n  {{\n   {declared} a[], b[];\n   string head;\n   {call};\n  }}\n")
+    with pytest.raises(Exception, match=r"g\+\+ failed"):
+        build(source)
+    assert re.search(r"p\.mq5:5:\d+: error: .*array<", capfd.readouterr().err)

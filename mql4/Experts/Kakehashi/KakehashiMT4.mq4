@@ -113,8 +113,14 @@ void OnTimer(void)
       Carry(fresh[i]);
    if(untold != "" && mailbox.Ack(untold))
       untold = "";
+   string rested = dealer.Rested();
+   if(rested != "" && mailbox.Ack(rested))
+     {
+      dealer.RestedTold();
+      traded = true;
+     }
    ulong now = GetMicrosecondCount() / 1000;
-   if((traded || now >= report_due) && mailbox.Report(dealer))
+   if((traded || now >= report_due) && mailbox.Report(dealer, book))
      {
       report_due = now + (ulong)ReportS * 1000;
       traded = false;

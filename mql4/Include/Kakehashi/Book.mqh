@@ -16,7 +16,9 @@
 struct Work
   {
    string            id;
+   string            key;    // for results that come later, of an order that rested
    string            magic;  // the hub's
+   bool              rests;  // the hub was told that it does
    long              tag;
    string            legs;   // of an exit: "ticket:units;" for each order that it closes
    long              sent;   // ms UTC; when it was about to be sent
@@ -43,8 +45,13 @@ private:
 
 public:
    Work              works[];
+   datetime          told; // closings up to then are known to the hub, the server's time; 0: nothing was written yet
 
-                     CBook(void) { m_file = INVALID_HANDLE; }
+                     CBook(void)
+     {
+      m_file = INVALID_HANDLE;
+      told = 0;
+     }
                     ~CBook(void) { Close(); }
 
    // Takes the file of this account; false: another EA has it, or it cannot be opened.
@@ -92,6 +99,16 @@ public:
       return -1;
      }
 
+   // The exit that was to close this ticket; -1: none of ours.
+   int               FindLeg(const int ticket) const
+     {
+      string leg = ";" + IntegerToString(ticket) + ":";
+      for(int i = ArraySize(works) - 1; i >= 0; i--)
+         if(works[i].legs != "" && StringFind(";" + works[i].legs, leg) >= 0)
+            return i;
+      return -1;
+     }
+
    // The entry that the hub knows by this ticket.
    int               FindFirst(const string ticket) const
      {
@@ -102,9 +119,9 @@ public:
      }
 
    // Before anything is sent. -1: it could not be written, nothing may be sent.
-   int               Sent(const string id, const string magic, const string legs)
+   int               Sent(const string id, const string key, const string magic, const string legs)
      {
-      string line = "{\"k\":\"SENT\",\"id\":" + CJson::Quoted(id) + ",\"magic\":" + CJson::Quoted(magic);
+      string line = "{\"k\":\"SENT\",\"id\":" + CJson::Quoted(id) + ",\"key\":" + CJson::Quoted(key) + ",\"magic\":" + CJson::Quoted(magic);
       line = line + ",\"legs\":" + CJson::Quoted(legs) + ",\"at\":" + IntegerToString(UtcMs()) + "}";
       return Append(line) ? Find(id) : -1;
      }
@@ -113,6 +130,12 @@ public:
      {
       Append("{\"k\":\"RESULT\",\"id\":" + CJson::Quoted(id) + ",\"first\":" + CJson::Quoted(first)
              + ",\"text\":" + CJson::Quoted(result) + "}");
+     }
+
+   void              Told(const datetime closed)
+     {
+      if(closed > told)
+         Append("{\"k\":\"TOLD\",\"closed\":" + IntegerToString((long)closed) + "}");
      }
 
 private:
@@ -131,6 +154,11 @@ private:
      {
       if(line == "" || m_json.Parse(line) != "")
          return;
+      if(m_json.Text(0, "k", "") == "TOLD")
+        {
+         told = (datetime)m_json.Long(0, "closed", 0);
+         return;
+        }
       string id = m_json.Text(0, "id", "");
       int at = Find(id);
       if(at < 0)
@@ -138,7 +166,9 @@ private:
          at = ArraySize(works);
          ArrayResize(works, at + 1, 256);
          works[at].id = id;
+         works[at].key = "";
          works[at].magic = "0";
+         works[at].rests = false;
          works[at].tag = 0;
          works[at].legs = "";
          works[at].sent = 0;
@@ -149,8 +179,10 @@ private:
         {
          works[at].result = m_json.Text(0, "text", "");
          works[at].first = m_json.Text(0, "first", "");
+         works[at].rests = (StringFind(works[at].result, "\"status\":\"placed\"") >= 0);
          return;
         }
+      works[at].key = m_json.Text(0, "key", "");
       works[at].magic = m_json.Text(0, "magic", "0");
       works[at].tag = TagOf(works[at].magic);
       works[at].legs = m_json.Text(0, "legs", "");

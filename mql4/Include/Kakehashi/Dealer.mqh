@@ -17,6 +17,7 @@
 // Codes of MetaTrader 5 where the hub knows no other word for it.
 #define CODE_EXPIRED 10022
 #define CODE_GONE 10036
+#define CODE_NO_SUCH_ORDER 10035
 #define CODE_UNKNOWN_COMMAND 10013
 
 // A command as the mailbox has it.
@@ -27,6 +28,8 @@ struct Item
    string            symbol;
    string            op;
    int               type;   // OP_BUY, OP_SELL or ANY_TYPE
+   string            kind;   // of a pending order: LIMIT, STOP or STOP_LIMIT
+   string            price;
    string            magic;
    string            ticket; // the hub's name of a position, or empty
    string            comment;
@@ -74,6 +77,7 @@ private:
    CBook            *m_book;
    int               m_slippage;
    int               m_tickets[]; // of the last Targets()
+   int               m_ended[];   // works of the last Rested()
    long              m_standing;
    long              m_offset;    // of the trade server's clock against UTC, ms
 
@@ -119,12 +123,14 @@ public:
       string first = "", result = "";
       if(work < 0 && item.expires > 0 && UtcMs() >= item.expires)
          result = Refused(CODE_EXPIRED, "EXPIRED before it was executed");
-      else if(item.op == "OPEN")
-         result = Open(item, work, first);
+      else if(item.op == "OPEN" || item.op == "PENDING")
+         result = Enter(item, work, first);
       else if(item.op == "CLOSE" || item.op == "CLOSE_PARTIAL")
          result = Exit(item, work);
       else if(item.op == "MODIFY")
          result = Modify(item);
+      else if(item.op == "CANCEL")
+         result = Cancel(item);
       else
          result = Refused(CODE_UNKNOWN_COMMAND, item.op + " is not known to the EA for MetaTrader 4");
       if(result != "")
@@ -140,36 +146,91 @@ public:
       for(int i = 0; i < ArraySize(m_book.works); i++)
          if(m_book.works[i].result == "" && m_book.works[i].legs == "" && SelectTag(m_book.works[i].tag))
            {
-            string result = Opened(first);
+            string result = Entered(first);
             m_book.Ended(m_book.works[i].id, result, first);
            }
+     }
+
+   // Results of orders that rested and do not any more: filled, deleted by somebody, expired. RestedTold() once the hub has
+   // them; until then they are told again.
+   string            Rested(void)
+     {
+      string results = "", first = "";
+      ArrayResize(m_ended, 0, 16);
+      for(int i = 0; i < ArraySize(m_book.works); i++)
+         if(m_book.works[i].rests && OrderSelect((int)StringToInteger(m_book.works[i].first), SELECT_BY_TICKET)
+            && (OrderType() <= OP_SELL || OrderCloseTime() != 0))
+           {
+            int at = ArraySize(m_ended);
+            ArrayResize(m_ended, at + 1, 16);
+            m_ended[at] = i;
+            results = results + ((results == "") ? "" : ",") + "{\"key\":" + CJson::Quoted(m_book.works[i].key) + Entered(first);
+           }
+      return results;
+     }
+
+   void              RestedTold(void)
+     {
+      string first = "";
+      for(int i = 0; i < ArraySize(m_ended); i++)
+        {
+         Work work = m_book.works[m_ended[i]];
+         if(OrderSelect((int)StringToInteger(work.first), SELECT_BY_TICKET))
+           {
+            string result = Entered(first);
+            m_book.Ended(work.id, result, first);
+           }
+        }
+     }
+
+   // The magic of the exit that closed the selected order; 0: somebody or something else did.
+   string            ClosedBy(void) const
+     {
+      int work = m_book.FindLeg(OrderTicket());
+      return (work >= 0) ? m_book.works[work].magic : "0";
      }
 
 private:
    //--- entries
 
-   string            Open(const Item &item, const int known, string &first)
+   // At the market, or to rest there: a pending order that is filled keeps its ticket and its tag.
+   string            Enter(const Item &item, const int known, string &first)
      {
       long tag = TagOf(item.magic);
-      if(tag == 0 || item.type == ANY_TYPE || item.units <= 0)
-         return Refused(CODE_UNKNOWN_COMMAND, "an entry needs a side, a volume and a magic");
+      int type = (item.op == "PENDING") ? PendingType(item) : item.type;
+      if(tag == 0 || type == ANY_TYPE || item.units <= 0)
+         return Refused(CODE_UNKNOWN_COMMAND, "an entry needs a side, a volume and a magic; one that rests is LIMIT or STOP and has a price");
       if(SelectTag(tag))
-         return Opened(first);
+         return Entered(first);
       if(known >= 0)
          return (UtcMs() - m_book.works[known].sent < NO_TRACE_MS) ? "" : Refused(1, "no trace of it after it was sent");
       if(m_book.FindTag(tag) >= 0)
          return Refused(CODE_UNKNOWN_COMMAND, "its tag is another order's");
-      if(m_book.Sent(item.id, item.magic, "") < 0)
+      if(m_book.Sent(item.id, item.key, item.magic, "") < 0)
          return "";
       RefreshRates();
       ResetLastError();
-      double price = SymbolInfoDouble(item.symbol, (item.type == OP_BUY) ? SYMBOL_ASK : SYMBOL_BID);
-      int ticket = OrderSend(item.symbol, item.type, LotsOf(item.units), price, m_slippage, StringToDouble(item.sl),
+      double price = SymbolInfoDouble(item.symbol, (type == OP_BUY) ? SYMBOL_ASK : SYMBOL_BID);
+      if(type > OP_SELL)
+         price = NormalizeDouble(StringToDouble(item.price), (int)SymbolInfoInteger(item.symbol, SYMBOL_DIGITS));
+      int ticket = OrderSend(item.symbol, type, LotsOf(item.units), price, m_slippage, StringToDouble(item.sl),
                              StringToDouble(item.tp), item.comment, (int)tag, 0);
       int error = (ticket > 0) ? 0 : GetLastError();
       if(ticket > 0 && OrderSelect(ticket, SELECT_BY_TICKET))
-         return Opened(first);
+         return Entered(first);
       return (ticket > 0 || IsUnknown(error)) ? "" : Refused(error, "MetaTrader 4 error " + IntegerToString(error));
+     }
+
+   // MetaTrader 4 has no STOP_LIMIT.
+   static int        PendingType(const Item &item)
+     {
+      if(item.type == ANY_TYPE || StringToDouble(item.price) <= 0)
+         return ANY_TYPE;
+      if(item.kind == "LIMIT")
+         return (item.type == OP_BUY) ? OP_BUYLIMIT : OP_SELLLIMIT;
+      if(item.kind == "STOP")
+         return (item.type == OP_BUY) ? OP_BUYSTOP : OP_SELLSTOP;
+      return ANY_TYPE;
      }
 
    // Among what is open, then among what was closed: the first of that tag, which has the whole volume or what was closed of it.
@@ -184,9 +245,12 @@ private:
       return false;
      }
 
-   static string     Opened(string &first)
+   // What the selected order of an entry tells of it.
+   static string     Entered(string &first)
      {
       first = IntegerToString(OrderTicket());
+      if(OrderType() > OP_SELL)
+         return (OrderCloseTime() == 0) ? Result("placed", first, 0, "0", 0, "") : Refused(CODE_NO_SUCH_ORDER, "the order was deleted, or has expired");
       return Result("filled", first, UnitsOf(OrderLots()), DoubleToString(OrderOpenPrice(), 8), 0, "");
      }
 
@@ -197,11 +261,11 @@ private:
       int work = known;
       if(work < 0)
         {
-         Targets(item);
+         Targets(item, false);
          string legs = Legs(Wanted(item));
          if(legs == "")
             return Refused(CODE_GONE, "nothing to close");
-         work = m_book.Sent(item.id, item.magic, legs);
+         work = m_book.Sent(item.id, item.key, item.magic, legs);
          if(work < 0)
             return "";
         }
@@ -280,7 +344,7 @@ private:
 
    string            Modify(const Item &item)
      {
-      Targets(item);
+      Targets(item, false);
       for(int i = 0; i < ArraySize(m_tickets); i++)
         {
          if(!OrderSelect(m_tickets[i], SELECT_BY_TICKET))
@@ -295,16 +359,38 @@ private:
       return (ArraySize(m_tickets) > 0) ? Result("done", item.ticket, 0, "0", 0, "") : Refused(CODE_GONE, "nothing to change");
      }
 
+   //--- orders that rest
+
+   // Deleting what is gone already is harmless: it needs no line in the book.
+   string            Cancel(const Item &item)
+     {
+      Targets(item, true);
+      for(int i = 0; i < ArraySize(m_tickets); i++)
+        {
+         ResetLastError();
+         int error = OrderDelete(m_tickets[i]) ? 0 : GetLastError();
+         if(error != 0 && OrderSelect(m_tickets[i], SELECT_BY_TICKET) && OrderCloseTime() == 0)
+            return IsUnknown(error) ? "" : Refused(error, "MetaTrader 4 error " + IntegerToString(error));
+         int work = m_book.FindFirst(IntegerToString(m_tickets[i]));
+         if(error == 0 && work >= 0) // the hub knows what became of it
+            m_book.Ended(m_book.works[work].id, Refused(CODE_NO_SUCH_ORDER, "cancelled"), m_book.works[work].first);
+        }
+      if(ArraySize(m_tickets) > 0 || item.ticket == "")
+         return Result("done", item.ticket, 0, "0", 0, "");
+      bool ended = OrderSelect((int)StringToInteger(item.ticket), SELECT_BY_TICKET) && OrderType() > OP_SELL && OrderCloseTime() != 0;
+      return ended ? Result("done", item.ticket, 0, "0", 0, "") : Refused(CODE_NO_SUCH_ORDER, "no such order rests");
+     }
+
    //--- what a command means
 
-   // The hub's open orders that an exit or a change means, oldest first, into m_tickets; their lots into m_standing.
-   void              Targets(const Item &item)
+   // The hub's orders that a command means, open or `resting`, oldest first, into m_tickets; their lots into m_standing.
+   void              Targets(const Item &item, const bool resting)
      {
       m_standing = 0;
       ArrayResize(m_tickets, 0, 64);
       for(int i = 0; i < OrdersTotal(); i++)
         {
-         if(!OrderSelect(i, SELECT_BY_POS, MODE_TRADES) || OrderType() > OP_SELL || !Meant(item))
+         if(!OrderSelect(i, SELECT_BY_POS, MODE_TRADES) || (OrderType() > OP_SELL) != resting || !Meant(item))
             continue;
          int at = ArraySize(m_tickets);
          ArrayResize(m_tickets, at + 1, 64);
@@ -320,7 +406,7 @@ private:
       if(item.ticket != "")
          return Ident() == item.ticket || IntegerToString(OrderTicket()) == item.ticket;
       bool ours = (OrderMagicNumber() != 0 && m_book.FindTag(OrderMagicNumber()) >= 0 && PrefixOf(Magic()) == PrefixOf(item.magic));
-      bool side = (item.type == ANY_TYPE || OrderType() == item.type);
+      bool side = (item.type == ANY_TYPE || OrderType() % 2 == item.type); // sells are the odd ones
       return ours && side && OrderSymbol() == item.symbol && (item.before == 0 || Utc(OrderOpenTime()) <= item.before);
      }
   };

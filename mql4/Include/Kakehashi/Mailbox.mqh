@@ -7,6 +7,8 @@
 #include <Kakehashi/Dealer.mqh>
 
 #define ANSWER_MS 5000
+// Closings of one report.
+#define MOST_DEALS 200
 
 class CMailbox
   {
@@ -65,8 +67,12 @@ public:
       return Ask("POST", "/api/ack", Head() + ",\"results\":[" + results + "]}", answer);
      }
 
-   bool              Report(const CDealer &dealer)
+   bool              Report(const CDealer &dealer, CBook &book)
      {
+      if(book.told == 0) // what was closed before this EA's first start is not the hub's
+         book.Told(TimeCurrent());
+      datetime newest = book.told;
+      string deals = Deals(dealer, newest);
       string answer = "", body = Head();
       bool demo = (AccountInfoInteger(ACCOUNT_TRADE_MODE) == ACCOUNT_TRADE_MODE_DEMO);
       body = body + ",\"server\":" + CJson::Quoted(AccountInfoString(ACCOUNT_SERVER));
@@ -76,7 +82,11 @@ public:
       body = body + ",\"balance\":" + DoubleToString(AccountInfoDouble(ACCOUNT_BALANCE), 2);
       body = body + ",\"equity\":" + DoubleToString(AccountInfoDouble(ACCOUNT_EQUITY), 2);
       body = body + ",\"credit\":" + DoubleToString(AccountInfoDouble(ACCOUNT_CREDIT), 2);
-      return Ask("POST", "/api/report", body + ",\"positions\":[" + Positions(dealer) + "],\"symbols\":[" + Symbols() + "]}", answer);
+      body = body + ",\"positions\":[" + Positions(dealer) + "],\"symbols\":[" + Symbols() + "],\"deals\":[" + deals + "]}";
+      if(!Ask("POST", "/api/report", body, answer))
+         return false;
+      book.Told(newest);
+      return true;
      }
 
 private:
@@ -88,19 +98,11 @@ private:
    bool              Ask(const string method, const string path, const string text, string &answer)
      {
       char body[], got[];
-      uchar bytes[];
       string head = "";
-      int size = ToBytes(text, bytes);
-      ArrayResize(body, size);
-      for(int i = 0; i < size; i++)
-         body[i] = (char)bytes[i];
+      ToChars(text, body);
       ResetLastError();
       int status = WebRequest(method, m_url + path, m_headers, ANSWER_MS, body, got, head);
-      size = ArraySize(got);
-      ArrayResize(bytes, size);
-      for(int i = 0; i < size; i++)
-         bytes[i] = (uchar)got[i];
-      answer = IsUtf8(bytes, 0, size) ? FromBytes(bytes, 0, size) : "";
+      answer = FromChars(got);
       error = "";
       if(status == -1)
          error = "the hub cannot be reached (error " + IntegerToString(GetLastError()) + ")";
@@ -131,6 +133,8 @@ private:
       if(item.op == "")
          item.op = (action == "BUY" || action == "SELL") ? "OPEN" : action;
       item.type = (side == "BUY") ? OP_BUY : (side == "SELL") ? OP_SELL : ANY_TYPE;
+      item.kind = Given(node, "kind");
+      item.price = Given(node, "price");
       item.magic = Given(node, "magic");
       item.ticket = Given(node, "ticket");
       item.comment = Given(node, "comment");
@@ -159,6 +163,57 @@ private:
          rows = rows + ((rows == "") ? "" : ",") + row;
         }
       return rows;
+     }
+
+   // Whether the selected order is a trade that was closed, at `since` or later.
+   static bool       IsClosing(const datetime since)
+     {
+      return OrderType() <= OP_SELL && OrderCloseTime() != 0 && OrderCloseTime() >= since;
+     }
+
+   // Closings of the last one's second on, the oldest if there are many; the hub knows by their tickets which are new.
+   string            Deals(const CDealer &dealer, datetime &newest) const
+     {
+      datetime since = newest, times[];
+      int count = OrdersHistoryTotal();
+      for(int i = 0; i < count; i++)
+         if(OrderSelect(i, SELECT_BY_POS, MODE_HISTORY) && IsClosing(since))
+           {
+            int at = ArraySize(times);
+            ArrayResize(times, at + 1, 256);
+            times[at] = OrderCloseTime();
+           }
+      if(ArraySize(times) == 0)
+         return "";
+      ArraySort(times);
+      newest = times[MathMin(ArraySize(times), MOST_DEALS) - 1];
+      string rows = "";
+      for(int i = 0; i < count; i++)
+         if(OrderSelect(i, SELECT_BY_POS, MODE_HISTORY) && IsClosing(since) && OrderCloseTime() <= newest)
+            rows = rows + ((rows == "") ? "" : ",") + Deal(dealer);
+      return rows;
+     }
+
+   // The selected order's closing as a deal, which MetaTrader 4 does not have: its ticket is that of the part that was closed.
+   static string     Deal(const CDealer &dealer)
+     {
+      string magic = dealer.ClosedBy(), ticket = IntegerToString(OrderTicket());
+      string row = "{\"ticket\":\"" + ticket + "\",\"order\":\"" + ticket + "\",\"position\":\"" + dealer.Ident() + "\"";
+      row = row + ",\"symbol\":" + CJson::Quoted(OrderSymbol()) + ",\"side\":\"" + ((OrderType() == OP_BUY) ? "SELL" : "BUY") + "\"";
+      row = row + ",\"entry\":\"OUT\",\"volume\":" + AmountText(OrderLots(), 2) + ",\"price\":" + AmountText(OrderClosePrice(), 2);
+      row = row + ",\"time\":" + IntegerToString(dealer.Utc(OrderCloseTime())) + ",\"profit\":" + DoubleToString(OrderProfit(), 2);
+      row = row + ",\"swap\":" + DoubleToString(OrderSwap(), 2) + ",\"commission\":" + DoubleToString(OrderCommission(), 2);
+      return row + ",\"magic\":\"" + magic + "\",\"reason\":\"" + ((magic != "0") ? "EXPERT" : Reason(OrderComment())) + "\"}";
+     }
+
+   // The terminal says it in the comment.
+   static string     Reason(const string comment)
+     {
+      if(StringFind(comment, "[sl]") >= 0)
+         return "SL";
+      if(StringFind(comment, "[tp]") >= 0)
+         return "TP";
+      return (StringFind(comment, "so:") == 0) ? "SO" : "CLIENT";
      }
 
    // What the Market Watch shows.

@@ -13,6 +13,7 @@
 
 #include <Kakehashi/Json.mqh>
 #include <Kakehashi/Line.mqh>
+#include <Kakehashi/Text.mqh>
 
 #define POLL_ANSWER_MS 5000
 // Bytes of one body: what the hub reads is bounded.
@@ -113,9 +114,9 @@ private:
    // One request; whether it brought anything.
    bool              Request(const int hold_ms)
      {
-      uchar body[], answer[];
+      char body[], answer[];
       string head = "";
-      ToBytes(Batch(), body);
+      ToChars(Batch(), body);
       string url = m_url + "?wait_ms=" + IntegerToString(hold_ms) + "&session=" + m_session;
       ResetLastError();
       int status = WebRequest("POST", url, m_headers, hold_ms + POLL_ANSWER_MS, body, answer, head);
@@ -124,8 +125,7 @@ private:
          Lost("poll: status " + IntegerToString(status) + ", error " + IntegerToString(GetLastError()));
          return false;
         }
-      int size = ArraySize(answer);
-      string text = IsUtf8(answer, 0, size) ? FromBytes(answer, 0, size) : "";
+      string text = FromChars(answer);
       if(m_json.Parse("{\"down\":" + text + "}") != "")
         {
          Came(text); // whoever reads frames will say what is wrong with it

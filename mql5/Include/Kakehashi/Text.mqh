@@ -225,6 +225,27 @@ bool IsUtf8(const uchar &bytes[], const int start, const int count)
    return more == 0;
   }
 
+// The same for WebRequest, which takes and gives char[]: MetaEditor does not take one kind of array for the other.
+void ToChars(const string text, char &chars[])
+  {
+   uchar bytes[];
+   int size = ToBytes(text, bytes);
+   ArrayResize(chars, size);
+   for(int i = 0; i < size; i++)
+      chars[i] = (char)bytes[i];
+  }
+
+// Empty where the bytes are not UTF-8.
+string FromChars(const char &chars[])
+  {
+   uchar bytes[];
+   int size = ArraySize(chars);
+   ArrayResize(bytes, size);
+   for(int i = 0; i < size; i++)
+      bytes[i] = (uchar)chars[i];
+   return IsUtf8(bytes, 0, size) ? FromBytes(bytes, 0, size) : "";
+  }
+
 // Bytes that its UTF-8 has, without making it.
 int ByteCount(const string text)
   {

@@ -32,6 +32,11 @@ void Bytes(void)
    bytes[0] = 0xFF;
    Check("no lead byte is not", !IsUtf8(bytes, 0, 4));
    SameLong("nothing has no bytes", ToBytes("", bytes), 0);
+   char chars[];
+   ToChars(ShortToString(0x65E5), chars);
+   Same("there and back as WebRequest has it", FromChars(chars), ShortToString(0x65E5));
+   ArrayResize(chars, 2);
+   Same("half a character is nothing", FromChars(chars), "");
   }
 
 void Sums(CJson &json)

@@ -73,9 +73,7 @@ bool StringAdd(string& s, const string& more);
 int StringCompare(const string& a, const string& b, bool case_sensitive = true);
 template <class... A> int StringConcatenate(string& s, const A&... a) { string r(u""); ((r += a), ...); s = r; return StringLen(s); }
 int StringToCharArray(const string& s, array<uchar>& to, int start = 0, int count = -1, uint codepage = CP_ACP);
-int StringToCharArray(const string& s, array<char>& to, int start = 0, int count = -1, uint codepage = CP_ACP);
 string CharArrayToString(const array<uchar>& from, int start = 0, int count = -1, uint codepage = CP_ACP);
-string CharArrayToString(const array<char>& from, int start = 0, int count = -1, uint codepage = CP_ACP);
 int StringToShortArray(const string& s, array<ushort>& to, int start = 0, int count = -1);
 string ShortArrayToString(const array<ushort>& from, int start = 0, int count = -1);
 string CharToString(uchar c);
@@ -294,8 +292,8 @@ int SocketTlsCertificate(int socket, string& subject, string& issuer, string& se
 int SocketTlsRead(int socket, array<uchar>& to, uint most);
 int SocketTlsReadAvailable(int socket, array<uchar>& to, uint most);
 int SocketTlsSend(int socket, const array<uchar>& from, uint length);
+// char[] only, as it is documented: MetaEditor converts no array of uchar.
 int WebRequest(const string& method, const string& url, const string& headers, int timeout_ms, const array<char>& data, array<char>& result, string& result_headers);
-int WebRequest(const string& method, const string& url, const string& headers, int timeout_ms, const array<uchar>& data, array<uchar>& result, string& result_headers);
 int CryptEncode(ENUM_CRYPT_METHOD method, const array<uchar>& data, const array<uchar>& key, array<uchar>& result);
 int CryptDecode(ENUM_CRYPT_METHOD method, const array<uchar>& data, const array<uchar>& key, array<uchar>& result);
 

@@ -31,6 +31,22 @@ std::vector<Deal> deals_of(ulong position) {
 }
 std::string from(ulong ticket) { return "from #" + std::to_string(ticket); }
 
+Row resting(const Order& o) {
+    Row r;
+    r.ticket = o.ticket;
+    r.magic = o.magic;
+    r.type = o.type;
+    r.symbol = o.symbol;
+    r.comment = o.comment;
+    r.lots = o.current;
+    r.open = o.price;
+    r.sl = o.sl;
+    r.tp = o.tp;
+    r.opened = o.setup;
+    r.closed = o.done;
+    return r;
+}
+
 std::vector<Row> open_rows() {
     std::vector<Row> all;
     if (shows_nothing()) return all;
@@ -59,30 +75,23 @@ std::vector<Row> open_rows() {
     }
     for (auto& o : p->orders) {
         if (o.type < ORDER_TYPE_BUY_LIMIT || o.type > ORDER_TYPE_SELL_STOP) continue;
-        Row r;
-        r.ticket = o.ticket;
-        r.magic = o.magic;
-        r.type = o.type;
-        r.symbol = o.symbol;
-        r.comment = o.comment;
-        r.lots = o.current;
-        r.open = o.price;
-        r.sl = o.sl;
-        r.tp = o.tp;
-        r.opened = o.setup;
-        all.push_back(r);
+        all.push_back(resting(o));
     }
     return all;
 }
 
 std::vector<Row> closed_rows() {
     std::vector<Deal> all;
+    std::vector<Row> rows;
     {
         Base& b = base();
         std::lock_guard hold(b.guard);
         all = b.deals;
+        for (auto& o : b.done) {  // one that was filled is a position's row
+            bool ended = o.state == ORDER_STATE_CANCELED || o.state == ORDER_STATE_EXPIRED;
+            if (ended && o.type >= ORDER_TYPE_BUY_LIMIT && o.type <= ORDER_TYPE_SELL_STOP) rows.push_back(resting(o));
+        }
     }
-    std::vector<Row> rows;
     std::map<ulong, Row> standing;
     for (auto& d : all) {
         if (d.type != DEAL_TYPE_BUY && d.type != DEAL_TYPE_SELL) continue;
@@ -105,6 +114,9 @@ std::vector<Row> closed_rows() {
         r.closed = d.time;
         r.profit = d.profit;
         r.swap = d.swap;
+        if (d.reason == DEAL_REASON_SL) r.comment += "[sl]";
+        if (d.reason == DEAL_REASON_TP) r.comment += "[tp]";
+        if (d.reason == DEAL_REASON_SO) r.comment = "so: " + r.comment;
         rows.push_back(r);
         left.comment = from(left.ticket);
         left.ticket = d.order;
@@ -260,7 +272,9 @@ bool OrderDelete(int ticket, color) {
     request.symbol = utf8(target.symbol);
     request.type = ENUM_ORDER_TYPE(target.type);
     request.order = target.ticket;
-    return sent(request, result);
+    if (!sent(request, result)) return false;
+    wait_for([&] { return !find(open_rows(), ulong(ticket)); });
+    return true;
 }
 bool RefreshRates() { return true; }
 bool IsConnected() { return picture()->connected; }

@@ -266,18 +266,15 @@ int ask(const string& method, const string& address, const string& headers, int 
     result_headers = utf8(answered.substr(answered.find("\r\n") + 2));
     return status;
 }
-template <class T>
-int ask_bytes(const string& method, const string& url, const string& headers, int timeout_ms, const array<T>& data, array<T>& result, string& result_headers) {
+
+}  // namespace
+
+int WebRequest(const string& method, const string& url, const string& headers, int timeout_ms, const array<char>& data, array<char>& result, string& result_headers) {
     std::string body;
-    int status = ask(method, url, headers, timeout_ms, std::string(reinterpret_cast<const char*>(data.data()), size_t(data.size())), body, result_headers);
+    int status = ask(method, url, headers, timeout_ms, std::string(data.data(), size_t(data.size())), body, result_headers);
     result.resize(int64(body.size()));
     copy_bytes(result.data(), body.data(), body.size());
     return status;
 }
-
-}  // namespace
-
-int WebRequest(const string& m, const string& u, const string& h, int t, const array<char>& d, array<char>& r, string& rh) { return ask_bytes(m, u, h, t, d, r, rh); }
-int WebRequest(const string& m, const string& u, const string& h, int t, const array<uchar>& d, array<uchar>& r, string& rh) { return ask_bytes(m, u, h, t, d, r, rh); }
 
 }  // namespace mql

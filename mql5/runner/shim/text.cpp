@@ -195,8 +195,7 @@ int StringCompare(const string& a, const string& b, bool case_sensitive) {
 }
 
 // The trap is kept: without a count the closing zero is copied, too.
-template <class T>
-static int to_bytes(const string& s, array<T>& to, int start, int count, uint codepage) {
+int StringToCharArray(const string& s, array<uchar>& to, int start, int count, uint codepage) {
     std::string bytes;
     if (codepage == CP_UTF8) bytes = s.utf8();
     else for (char16_t c : s.text()) bytes += c < 256 ? char(c) : '?';  // the terminal's ANSI page, taken for Latin 1
@@ -207,8 +206,7 @@ static int to_bytes(const string& s, array<T>& to, int start, int count, uint co
     copy_bytes(to.data() + start, bytes.data(), bytes.size());
     return int(bytes.size());
 }
-template <class T>
-static string from_bytes(const array<T>& from, int start, int count, uint codepage) {
+string CharArrayToString(const array<uchar>& from, int start, int count, uint codepage) {
     if (start < 0 || start >= from.size()) return string(u"");
     int n = count < 0 || start + count > from.size() ? from.size() - start : count;
     const char* begin = reinterpret_cast<const char*>(from.data()) + start;
@@ -219,10 +217,6 @@ static string from_bytes(const array<T>& from, int start, int count, uint codepa
     for (char c : bytes) out += char16_t(uchar(c));
     return string(out);
 }
-int StringToCharArray(const string& s, array<uchar>& to, int start, int count, uint page) { return to_bytes(s, to, start, count, page); }
-int StringToCharArray(const string& s, array<char>& to, int start, int count, uint page) { return to_bytes(s, to, start, count, page); }
-string CharArrayToString(const array<uchar>& from, int start, int count, uint page) { return from_bytes(from, start, count, page); }
-string CharArrayToString(const array<char>& from, int start, int count, uint page) { return from_bytes(from, start, count, page); }
 int StringToShortArray(const string& s, array<ushort>& to, int start, int count) {
     int n = count < 0 ? StringLen(s) + 1 : std::min(count, StringLen(s));
     if (start + n > to.size() && (to.is_fixed() || !to.resize(start + n))) return 0;

@@ -186,7 +186,10 @@ class SessionLine(BaseModel):
     healthy: bool
     connected: bool | None
     trade_allowed: bool | None
-    tick_age_s: float | None
+    tick_age_s: float | None = Field(
+        description="Seconds of market hours since the newest tick of the symbols that were asked for last, at least;"
+        " null while the market is closed, or before a symbol was asked for."
+    )
     slowest_ms: float
     downtimes_s: list[float] = Field(description="How long each of the last hundred replacements of its terminal took.")
     p50_ms: float | None = Field(default=None, description="Of the last thousand commands.")

@@ -86,7 +86,7 @@ def _loop() -> Any:
     "--ticks",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=None,
-    help="Recorded prices instead of seeded ones: CSV lines time_ms,symbol,bid,ask.",
+    help="Recorded prices instead of seeded ones: time_ms,symbol,bid,ask as CSV or Parquet.",
 )
 @click.option("--speed", type=click.FloatRange(0.001, 1e9), default=1.0, help="Times faster than recorded.")
 @command_output()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+from kakehashi.config.oncall import check_hours
 from kakehashi.config.section import Section, setting
 
 
@@ -127,6 +128,19 @@ class BridgeSection(Section):
     )
     health_s: float = setting(
         5.0, "Seconds between two looks at each session.", "各セッションを点検する間隔(秒)。", gt=0, le=600
+    )
+    tick_age_s: float = setting(
+        300.0,
+        "Seconds of market hours without a tick after which a session is not healthy; 0 is never.",
+        "取引時間中にこの秒数ティックが来ないとセッションを異常とする。0 は判定しない。",
+        ge=0,
+        le=604_800,
+    )
+    market_hours: Annotated[str, AfterValidator(check_hours)] = setting(
+        "fri 20:45-sun 22:15",
+        "When no ticks are expected (UTC); the default suits summer and winter. Written as incidents.market_hours.",
+        "ティックが来なくてよい時間帯(UTC)。既定は夏時間と冬時間の両方を含む。書式は incidents.market_hours と同じ。",
+        example="fri 20:45-sun 22:15, mon 20:55-mon 22:05",
     )
     push_s: float = setting(
         0.1,

@@ -33,6 +33,8 @@ NOT_SETTINGS: Final = frozenset(
         "SESSION_TOKEN",
         "SESSION_PASSWORD",
         "MT5_SEED",
+        "MT5_SPEED",
+        "MT5_TICKS",
         "MT5_TROUBLES",
     )
 )

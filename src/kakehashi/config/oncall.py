@@ -12,7 +12,8 @@ from kakehashi.domain.errors import Malformed
 from kakehashi.domain.markethours import market_hours
 
 
-def _check_hours(text: str) -> str:
+def check_hours(text: str) -> str:
+    """Let market hours pass as they are written. :raises ValueError: they make no sense"""
     try:
         market_hours(text)
     except Malformed as e:
@@ -56,7 +57,7 @@ class IncidentsSettings(Section):
         ge=60,
         le=86_400,
     )
-    market_hours: Annotated[str, AfterValidator(_check_hours)] = setting(
+    market_hours: Annotated[str, AfterValidator(check_hours)] = setting(
         "fx",
         "When a stopped EA is no outage: fx (Fri 22:00 to Sun 22:00 UTC), always (always open), or closed times of your own;"
         " an account may have its own.",

@@ -1,5 +1,6 @@
 """How a terminal's blocking functions reach a trade server: one in this process, or one behind a local socket."""
 
+import math
 import os
 import socket
 import zlib
@@ -12,9 +13,12 @@ from kakehashi.terminal.wire import Call, Hello, Reply
 
 if TYPE_CHECKING:
     from kakehashi.terminal.own import OwnServer
+    from kakehashi.terminal.ticks import Playback
 
 T = TypeVar("T")
 SEED: Final = "KAKEHASHI_MT5_SEED"
+TICKS: Final = "KAKEHASHI_MT5_TICKS"
+SPEED: Final = "KAKEHASHI_MT5_SPEED"
 _HERE: Final = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -31,6 +35,10 @@ class Lost(Exception):
 
 class NotUnderstood(Exception):
     """The server's answer to a request that makes no sense to it, such as one about an account that is not there."""
+
+
+class Unplayable(NotUnderstood):
+    """The server's prices are a recording that has a mistake here."""
 
 
 class Door(Protocol):
@@ -128,16 +136,38 @@ def introduce(client: str) -> None:
 
 
 def own_server() -> "OwnServer":
-    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word), there
-    until the process ends.
+    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word) and
+    ``KAKEHASHI_MT5_TICKS`` (a recording, played ``KAKEHASHI_MT5_SPEED`` times faster), there until the process ends.
+
+    :raises ValueError: the recording cannot be read, or the speed is none
     """
     global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
     if _own is None:
         from kakehashi.terminal.own import OwnServer  # noqa: PLC0415  most of its import is not needed behind a socket
 
         said = os.environ.get(SEED) or "1"
-        _own = OwnServer(seed=int(said) if said.isdecimal() else zlib.crc32(said.encode()))
+        seed = int(said) if said.isdecimal() else zlib.crc32(said.encode())
+        _own = OwnServer(seed=seed, playback=_playback())
     return _own
+
+
+def _playback() -> "Playback | None":
+    path = os.environ.get(TICKS)
+    if not path:
+        return None
+    from kakehashi.terminal.ticks import Playback, Recording  # noqa: PLC0415  seldom needed
+
+    said = os.environ.get(SPEED) or "1"
+    try:
+        speed = float(said)
+    except ValueError:
+        speed = math.nan
+    if not 0.001 <= speed <= 1e9:
+        raise ValueError(f"{SPEED}: expected 0.001 to 1e9, got {said}")
+    try:
+        return Playback(Recording(Path(path)), speed)
+    except OSError as e:
+        raise ValueError(f"{TICKS}: {e}") from None
 
 
 def use_own_server(server: "OwnServer | None") -> None:

@@ -9,8 +9,9 @@ import msgspec
 from kakehashi.terminal.accounts import World
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.doors import Lost, NotUnderstood
+from kakehashi.terminal.doors import Lost, NotUnderstood, Unplayable
 from kakehashi.terminal.server import TradeServer
+from kakehashi.terminal.ticks import Playback
 
 T = TypeVar("T")
 
@@ -19,6 +20,7 @@ class OwnServer:
     """A trade server without a process of its own: prices move when somebody looks.
 
     :param now_ms: the server's clock: the real one, or a :class:`~kakehashi.terminal.clock.Clock` that a test steps
+    :param playback: recorded ticks in the place of seeded prices and of the clock
     :ivar used: the login that was used last, under ``""``
     """
 
@@ -29,17 +31,19 @@ class OwnServer:
         world: World | None = None,
         now_ms: Callable[[], int] | None = None,
         strict: bool = False,
+        playback: Playback | None = None,
     ) -> None:
         world = world or World()
-        now_ms = now_ms or Clock().now_ms
+        now_ms = playback.clock.now_ms if playback else now_ms or Clock().now_ms
         self.broker = Broker(seed=seed, at=now_ms(), symbols=world.symbols, strict=strict, faults=world.faults)
         for spec in world.accounts:
             self.broker.open_account(spec)
         self._server = TradeServer(self.broker, None, now_ms)
+        self._playback, self._unplayable = playback, ""
         self.used: dict[str, int] = {}
 
     def ask(self, method: str, params: Any, kind: type[T]) -> T:
-        self._server.catch_up()
+        self._move()
         trading = self._account(params) if method == "order_send" else ""
         dice = self.broker.dice
         if trading and dice.drops_request(trading):
@@ -56,6 +60,19 @@ class OwnServer:
 
     def close(self) -> None:
         """A terminal has gone; what it sent stays."""
+
+    def _move(self) -> None:
+        """:raises Unplayable: the recording is wrong where it has come to; so it stays"""
+        if self._playback is None:
+            self._server.catch_up()
+            return
+        if not self._unplayable:
+            try:
+                self._playback.play(self._server.hear)
+            except ValueError as e:
+                self._unplayable = str(e)
+        if self._unplayable:
+            raise Unplayable(self._unplayable)
 
     def _account(self, params: dict[str, Any]) -> str:
         book = self.broker.find(str(params.get("account")))

@@ -26,6 +26,7 @@ from kakehashi.telemetry import gauge
 log = structlog.get_logger("sessions")
 
 BY_STATE: Final = gauge("bridge_sessions", "Sessions, by state", ("state",))
+UNWELL: Final = gauge("bridge_sessions_unhealthy", "Sessions that are up, and whose terminal is not well")
 RSS: Final = gauge("bridge_rss_bytes", "Memory of all terminal processes")
 CPU: Final = gauge("bridge_cpu_seconds", "Processor time of all terminal processes that run")
 WAITING: Final = gauge("bridge_queue_depth", "Commands that wait, of all sessions")
@@ -241,6 +242,7 @@ class Keeper:
         sessions = self.sessions.values()
         for state in State:
             BY_STATE.labels(state=state.value).set(sum(s.line.state is state for s in sessions))
+        UNWELL.set(sum(s.line.state is State.READY and not s.healthy() for s in sessions))
         RSS.set(sum(s.rss_bytes for s in sessions))
         CPU.set(sum(s.cpu_s for s in sessions))
         WAITING.set(sum(len(s.line.queue) for s in sessions))

@@ -94,6 +94,8 @@ class Watch:
         if len(new | outbox.streams) > MOST_STREAMS:
             raise Malformed("BAD_PARAMETER", f"params.streams: at most {MOST_STREAMS} together")
         for stream in new - outbox.streams:
+            if stream.startswith("ticks:"):
+                self._session.health.used({"symbol": stream.partition(":")[2]})
             self._current(outbox, stream)
         outbox.streams |= new
         if outbox not in self._outboxes:

@@ -14,6 +14,7 @@ from kakehashi.domain.errors import KakehashiError, OutcomeUnknown, Rejected, Un
 from kakehashi.domain.terminalcalls import FUNCTIONS, Format, Result, numbered
 from kakehashi.ports import Clock
 from kakehashi.services.sessions.child import Child
+from kakehashi.services.sessions.health import Health
 from kakehashi.services.sessions.jobs import Calls, Job
 from kakehashi.services.sessions.ledger import PENDING, RESOLVED, Definition, Ledger, Outcome, Record
 from kakehashi.services.sessions.line import Line, cancelled
@@ -71,11 +72,9 @@ class Session:
         self.orders = Orders(
             definition.id, ledger, clock, claims, ask=self.ask, drained=drained, again=self.line.queue.put_back
         )
-        self.health: dict[str, Any] = {}
+        self.health = Health(terms)
         self.cpu_s, self.rss_bytes = 0.0, 0
         self.took_ms: deque[float] = deque(maxlen=1_000)
-        self.symbol = ""
-        """The one that was asked for last: its ticks tell whether prices come."""
         self._live: OrderedDict[str, _Live] = OrderedDict()
         self._bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -161,7 +160,7 @@ class Session:
         self, name: str, params: dict[str, Any], timeout_s: float, command_id: str, form: Format
     ) -> Answer:
         writes, calls = FUNCTIONS[name].writes, ((name, params, form),)
-        self.symbol = str(params.get("symbol") or params.get("request", {}).get("symbol") or self.symbol)
+        self.health.used(params)
         if not command_id and not writes:
             job = self._queued(Job(calls, timeout_s))
             return self._answer(f"c-{secrets.token_hex(10)}", await self._await(job, timeout_s))
@@ -314,27 +313,13 @@ class Session:
         elif terms.idle_s and not self.orders.in_doubt and time.monotonic() - line.last_command > terms.idle_s:
             line.replace("idle")
             return
-        calls: list[Any] = [("terminal_info", {}, "objects")]
-        if self.symbol:
-            calls.append(("symbol_info_tick", {"symbol": self.symbol}, "objects"))
         try:
-            info, *tick = await self.ask(tuple(calls), timeout_s=terms.hang_s)
+            answers = await self.ask(self.health.calls(), timeout_s=terms.hang_s)
         except KakehashiError:
-            self.health = {"connected": False, "trade_allowed": False, "tick_age_s": None}
+            self.health.silent()
             return
-        told = msgspec.json.decode(info.json) or {}
-        self.health = {
-            "connected": bool(told.get("connected")),
-            "trade_allowed": bool(told.get("trade_allowed")),
-            "tick_age_s": self._tick_age_s(tick),
-        }
-
-    def _tick_age_s(self, tick: list[Result]) -> float | None:
-        if not tick or not tick[0].ok:
-            return None
-        time_s = int(msgspec.json.decode(tick[0].json)["time"])
-        self.orders.server_s = max(self.orders.server_s, time_s)
-        return round(self._clock.now_ms() / 1000 - time_s, 3)
+        self.health.told(answers, self._clock.now_ms())
+        self.orders.server_s = max(self.orders.server_s, self.health.server_s)
 
     def view(self) -> dict[str, Any]:
         """What anybody who may see the session sees; never its password."""
@@ -358,9 +343,9 @@ class Session:
             "in_doubt": self.orders.in_doubt,
             "last_command_age_s": round(time.monotonic() - line.last_command, 3),
             "healthy": self.healthy(),
-            "connected": self.health.get("connected"),
-            "trade_allowed": self.health.get("trade_allowed"),
-            "tick_age_s": self.health.get("tick_age_s"),
+            "connected": self.health.connected,
+            "trade_allowed": self.health.trade_allowed,
+            "tick_age_s": self.health.tick_age_s(self._clock.now_ms()),
             "downtimes_s": [round(s, 4) for s in line.downtimes],
             "slowest_ms": round(max(self.took_ms, default=0.0), 3),
             "created_at": d.created_at,
@@ -368,12 +353,7 @@ class Session:
         }
 
     def healthy(self) -> bool:
-        told = self.health
-        return (
-            self.line.state is State.READY
-            and bool(told.get("connected", True))
-            and bool(told.get("trade_allowed", True))
-        )
+        return self.line.state is State.READY and self.health.is_well(self._clock.now_ms())
 
 
 def _of_record(record: Record) -> Answer:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from kakehashi.domain.markethours import MarketHours
+
 
 class State(StrEnum):
     """RESTARTING: its process ended and is being replaced; ASLEEP: stopped for idleness, the next command wakes it;
@@ -24,6 +26,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     :ivar queue_age_s: a command that waited so long is not sent any more
     :ivar idle_s: a session without commands for so long is put to sleep; 0 is never
     :ivar rss_bytes: a process that grew beyond is replaced between two commands
+    :ivar tick_age_s: without a tick for longer inside ``hours`` a session is not healthy; 0 is never
     :ivar breaker: so many failed starts in a row are a crash loop
     :ivar folders: where each session has its portable terminal directory; None is none
     """
@@ -41,6 +44,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int = 1024 * 1024 * 1024
     health_s: float = 5.0
     push_s: float = 0.1
+    tick_age_s: float = 300.0
+    hours: MarketHours = MarketHours()
     breaker: int = 5
     breaker_pause_s: float = 30.0
     backoff_s: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)

@@ -5,7 +5,7 @@ import time
 from typing import Any, Final, TypeVar
 
 from kakehashi.terminal import doors, troubles
-from kakehashi.terminal.doors import Door, Lost, NotUnderstood, SocketDoor
+from kakehashi.terminal.doors import Door, Lost, NotUnderstood, SocketDoor, Unplayable
 from kakehashi.terminal.metatrader5 import constants as c
 from kakehashi.terminal.metatrader5.face import Failed, not_found
 from kakehashi.terminal.troubles import Trouble
@@ -61,7 +61,10 @@ class Terminal:
         """
         named = server if server is not None and doors.is_address(server) else None
         address = named or self._address or os.environ.get(BROKER, "")
-        door: Door = SocketDoor(address, timeout_s=max(wait_s, 0.001)) if address else doors.own_server()
+        try:
+            door: Door = SocketDoor(address, timeout_s=max(wait_s, 0.001)) if address else doors.own_server()
+        except ValueError as e:
+            raise Failed(c.RES_E_INTERNAL_FAIL_INIT, f"IPC initialize failed, {e}") from None
         used = _used if address else doors.own_server().used
         account = str(used.get(address, DEMO_LOGIN) if number is None else number)
         label = None if named else server
@@ -70,6 +73,8 @@ class Terminal:
             door.ask("login", params, AccountFacts)
         except Lost as e:
             raise Failed(c.RES_E_INTERNAL_FAIL_TIMEOUT, "IPC timeout") from e
+        except Unplayable as e:
+            raise unplayable(e) from None
         except NotUnderstood as e:
             door.close()
             raise Failed(c.RES_E_AUTH_FAILED, "Terminal: Authorization failed") from e
@@ -170,11 +175,17 @@ class Terminal:
         except Lost as e:
             self._reached = False
             raise Offline(sent=e.sent) from e
+        except Unplayable as e:
+            raise unplayable(e) from None
         except NotUnderstood as e:
             raise Failed(c.RES_E_FAIL, "Terminal: Call failed") from e
         self._reached = True
         self.ping_us = (time.perf_counter_ns() - began) // 1000
         return answer
+
+
+def unplayable(e: Unplayable) -> Failed:
+    return Failed(c.RES_E_FAIL, f"Terminal: Call failed, {e}")
 
 
 def timed_out() -> Failed:
