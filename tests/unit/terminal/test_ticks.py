@@ -176,8 +176,10 @@ def test_a_large_file_is_read_in_batches(tmp_path: Path) -> None:
     row = f"{AT} + range AS time_ms, 'EURUSD' AS symbol, 1.1::DOUBLE + range % 7 / 1e5 AS bid, bid + 0.0001 AS ask"
     duckdb.sql(f"COPY (SELECT {row} FROM range(800000)) TO '{path}' (FORMAT parquet)")
     before = psutil.Process().memory_info().rss
-    most = 0
+    most = rows = 0
     for tick in Recording(path):
+        rows += 1
         if tick.line % 100_000 == 0:
             most = max(most, psutil.Process().memory_info().rss - before)
-    assert 0 < most < 60 * 2**20
+    assert rows == 800_000
+    assert most < 60 * 2**20
