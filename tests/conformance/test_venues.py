@@ -19,6 +19,7 @@ from linkworld import Place, linked_world
 from test_kill import until_live
 
 from kakehashi.domain.orders import TERMINAL
+from kakehashi.terminal.client import BrokerClient
 
 pytestmark = pytest.mark.timeout(120)
 VENUES = ("mailbox", "link ws", "link poll", "session")
@@ -120,6 +121,21 @@ async def test_a_pending_order_rests_and_is_cancelled(venue: Venue) -> None:
     await place.becomes(cancel, "DONE", 20)
     await place.becomes(entry, "CANCELLED", 20)
     assert venue.volumes() == []
+
+
+async def test_a_pending_order_that_the_price_reaches_is_filled_and_can_be_closed(venue: Venue) -> None:
+    await venue.start()
+    place, broker = venue.place, BrokerClient(str(venue.place.world.folder / "b.sock"))
+    (entry,) = await place.alert("LONG", id="1", order_type="limit", entry_price=1.05)
+    await place.becomes(entry, "PLACED", 20)
+    await broker.set_price("EURUSD", Decimal("1.0490"))
+    await broker.close()
+    bought = await place.becomes(entry, "FILLED", 20)
+    assert Decimal(bought["filled_volume"]) == LOTS
+    (closed,) = await place.alert("CLOSE", id="2")
+    await place.becomes(closed, "FILLED", 20)
+    await venue.flat()
+    assert venue.volumes() == [("IN", LOTS), ("OUT", LOTS)]
 
 
 async def test_an_executor_that_is_killed_leaves_no_order_behind_and_makes_none_twice(venue: Venue) -> None:

@@ -11,7 +11,8 @@ from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.values import ZERO, Account, Millis, TradeMode
 from kakehashi.domain.views import BrokerPosition
 
-DOUBTFUL = frozenset({State.SENT, State.UNCONFIRMED, State.UNKNOWN, State.PARTIAL, State.TAKEN})
+OPEN_TO_EVIDENCE = frozenset({State.SENT, State.UNCONFIRMED, State.UNKNOWN, State.PLACED, State.PARTIAL, State.TAKEN})
+"""States of orders that a report may move on."""
 CLOCK_SLACK_MS = 5_000
 """How much earlier than our order a position may claim to be, the two clocks being different."""
 
@@ -53,9 +54,11 @@ def evidence(
     found: list[OrderReported] = []
     claimed: set[str] = set()
     for order in orders:
-        if order.state not in DOUBTFUL or order.linked:
+        if order.state not in OPEN_TO_EVIDENCE or order.linked:
             continue
-        if order.is_entry:
+        if order.is_entry and order.state is State.PLACED:
+            proof = _rested(order, now, fresh_deals, report.at)
+        elif order.is_entry:
             proof = _entry_by_magic(order, now, fresh_deals, report.at) or _entry_by_fit(
                 order, now, before, claimed, ours, report.at
             )
@@ -81,6 +84,14 @@ def _entry_by_magic(
                 order, position.volume, position.open_price, position.ident, at, "a position carries its magic"
             )
     return None
+
+
+def _rested(order: Order, now: dict[str, BrokerPosition], deals: tuple[Deal, ...], at: Millis) -> OrderReported | None:
+    """A resting order that its price was reached of; where that was only a part of it, the rest goes on resting."""
+    proof = _entry_by_magic(order, now, deals, at)
+    if proof is None or order.volume is None or proof.volume >= order.volume:
+        return proof
+    return msgspec.structs.replace(proof, happening=Happening.FILLED_PART)
 
 
 def _entry_by_fit(

@@ -41,7 +41,7 @@ from kakehashi.domain.messages import (
     TimePassed,
 )
 from kakehashi.domain.orders import Happening, Op, Order, State
-from kakehashi.domain.reconcile import DOUBTFUL, evidence
+from kakehashi.domain.reconcile import OPEN_TO_EVIDENCE, evidence
 from kakehashi.domain.rules import Route
 from kakehashi.domain.values import Account, MarginMode, Redelivery
 from kakehashi.domain.views import Leg, RouteMemory, Signal
@@ -131,8 +131,8 @@ class Engine(EngineState):
         before = dict(mirror.positions)
         deals = mirror.apply(report, day_offset_ms=day_offset_ms)
         ours: Mapping[int, str] = self.magics.get(report.account, {})
-        doubtful = self.book.of(report.account).standing(*DOUBTFUL)
-        found: list[Event] = list(evidence(doubtful, report, before, deals, ours))
+        unsettled = self.book.of(report.account).standing(*OPEN_TO_EVIDENCE)
+        found: list[Event] = list(evidence(unsettled, report, before, deals, ours))
         for deal in deals:
             opened = before.get(deal.position)
             route = ours.get(opened.magic) if opened is not None else None

@@ -79,6 +79,8 @@ class MockEa:
         self._journal = ExecutionJournal(config.journal) if config.journal and not config.legacy else None
         self._executor = Executor(broker, config.account, default_lot=config.default_lot, close_foreign=config.legacy)
         self._unsent: dict[str, Done] = {}
+        self._resting: dict[str, Done] = {}
+        """By command id, orders that were placed and not seen to end."""
         self._unresolved: dict[str, Item] = {}
         self._unknown: set[str] = set()
         self._ids: dict[str, str] = {}
@@ -88,6 +90,7 @@ class MockEa:
         if self._journal is not None:
             self._reported_deal = self._journal.reported_deal
             self._unsent = {done.key: done for done in self._journal.unacknowledged()}
+            self._resting = self._journal.resting()
 
     async def login(self) -> None:
         """Log in at the broker, which opens the account if it does not know it."""
@@ -130,8 +133,11 @@ class MockEa:
         items = self._unresolved | delivered
         for item in items.values():
             await self._handle(item, again=item.id not in delivered)
+        report_is_due = not self.config.legacy and (bool(items) or time.monotonic() >= self._report_due)
+        if report_is_due:
+            await self._look_after_resting()
         await self.acknowledge()
-        if not self.config.legacy and (items or time.monotonic() >= self._report_due):
+        if report_is_due:
             await self.report()
 
     async def poll(self) -> list[Item]:
@@ -219,8 +225,21 @@ class MockEa:
             done = Done(key=item.key, status="rejected", message=str(e))
         self._unresolved.pop(item.id, None)
         self._unknown.discard(item.id)
-        self._unsent[item.key] = done
-        self._note(item.id, Step.RESULT, result=done)
+        self._finished(item.id, done)
+
+    async def _look_after_resting(self) -> None:
+        """A second result for each order that rested and does not any more: filled, deleted by somebody, expired."""
+        for command_id, placed in list(self._resting.items()):
+            if (done := await self._executor.ended(placed)) is not None:
+                self._finished(command_id, done)
+
+    def _finished(self, command_id: str, done: Done) -> None:
+        self._resting.pop(command_id, None)
+        if done.status == "placed" and not self.config.legacy:
+            self._resting[command_id] = done
+        self._ids[done.key] = command_id
+        self._unsent[done.key] = done
+        self._note(command_id, Step.RESULT, result=done)
 
     async def _execute(self, item: Item, known: Note | None, *, only_look: bool) -> Done:
         c = self.config

@@ -111,7 +111,7 @@ class Executor:
     async def _open(self, item: Item, before: Sequence[Deal], sending: Sending) -> Done:
         volume = item.volume or self._default_lot
         if before:
-            return _executed(item, before, volume)
+            return _executed(item.key, before, volume)
         sending(volume)
         side = _side(item.side or item.action)
         request = self._request(
@@ -120,12 +120,12 @@ class Executor:
         result = await self._broker.order_send(self._account, request)
         if result.retcode not in _SUCCESS:
             return _refused(item, result)
-        return _executed(item, await self._deals_of(result), volume, result.retcode)
+        return _executed(item.key, await self._deals_of(result), volume, result.retcode)
 
     async def _place(self, item: Item, before: Sequence[Deal], sending: Sending, *, look_first: bool) -> Done:
         volume = item.volume or self._default_lot
         if before:
-            return _executed(item, before, volume)
+            return _executed(item.key, before, volume)
         if look_first and item.number and (found := await self._placed(item)):
             return found
         sending(volume)
@@ -155,6 +155,17 @@ class Executor:
             return Done(key=item.key, status="rejected", order=str(order.ticket), message=ended)
         return None
 
+    async def ended(self, placed: Done) -> Done | None:
+        """What became of an order that rested; None while it rests, or as long as the broker does not show it."""
+        ticket = int(placed.order)
+        for order in await self._broker.history_orders(Filter(account=self._account, ticket=ticket)):
+            if deals := await self._broker.history_deals(Filter(account=self._account, order=ticket)):
+                return _executed(placed.key, deals, order.volume_initial)
+            if order.state is not OrderState.FILLED:  # of one that was filled, the deals come in a moment
+                gone, how = int(Retcode.INVALID_ORDER), f"the order ended as {order.state}"
+                return Done(key=placed.key, status="rejected", order=placed.order, retcode=gone, message=how)
+        return None
+
     async def _close(self, item: Item, before: Sequence[Deal], sending: Sending, planned: Decimal | None) -> Done:
         deals = [d for d in before if d.entry is not Entry.IN]
         closed = sum((d.volume for d in deals), ZERO)
@@ -166,7 +177,7 @@ class Executor:
         left = min(wanted - closed, standing)
         if left <= 0:
             if deals:
-                return _executed(item, deals, closed)
+                return _executed(item.key, deals, closed)
             gone = int(Retcode.POSITION_CLOSED)
             return Done(key=item.key, status="rejected", retcode=gone, message="nothing to close")
         sending(wanted)
@@ -182,7 +193,7 @@ class Executor:
                 refusal = result
         if not deals:
             return _refused(item, refusal or Result(retcode=Retcode.POSITION_CLOSED, comment="nothing left to close"))
-        return _executed(item, deals, wanted, refusal.retcode if refusal else None)
+        return _executed(item.key, deals, wanted, refusal.retcode if refusal else None)
 
     async def _close_one(self, item: Item, position: Position, volume: Decimal) -> Result:
         request = Request(
@@ -333,7 +344,7 @@ def _refused(item: Item, result: Result) -> Done:
     return Done(key=item.key, status="rejected", retcode=result.retcode, message=result.comment)
 
 
-def _executed(item: Item, deals: Sequence[Deal], wanted: Decimal, retcode: int | None = None) -> Done:
+def _executed(key: str, deals: Sequence[Deal], wanted: Decimal, retcode: int | None = None) -> Done:
     """What a command's deals amount to; the price is their volume-weighted average.
 
     ``filled`` also where less was done than wanted: an IOC order's remainder does not go on working.
@@ -343,7 +354,7 @@ def _executed(item: Item, deals: Sequence[Deal], wanted: Decimal, retcode: int |
     first = deals[0]
     whole = volume >= wanted
     return Done(
-        key=item.key,
+        key=key,
         status="filled",
         ticket=str(first.position),
         order=str(first.order),

@@ -54,6 +54,10 @@ class ExecutionJournal:
         """Results the hub has not confirmed, oldest first."""
         return [n.result for n in self._notes.values() if n.step is Step.RESULT and n.result is not None]
 
+    def resting(self) -> dict[str, Done]:
+        """By command id the results that were "placed": orders that may rest still."""
+        return {n.id: n.result for n in self._notes.values() if n.result is not None and n.result.status == "placed"}
+
     def write(self, note: Note) -> None:
         self._file.write(msgspec.json.encode(note) + b"\n")
         self._file.flush()

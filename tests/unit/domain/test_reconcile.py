@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from kakehashi.domain.messages import AccountReport, Deal, OrderReported
 from kakehashi.domain.orders import Happening, Op, Order, State
 from kakehashi.domain.reconcile import evidence
@@ -45,3 +47,16 @@ def test_a_deal_of_another_order_of_ours_is_not_booked_twice() -> None:
 def test_without_deals_a_position_that_has_just_gone_was_closed_and_one_gone_before_was_not_by_us() -> None:
     assert proof() == (Happening.FILLED, Decimal("0.1"))
     assert proof(before=False) == (Happening.DONE, Decimal(0))
+
+
+def test_a_resting_order_is_filled_by_its_magic_for_as_much_as_the_report_shows() -> None:
+    resting = msgspec.structs.replace(EXIT, op=Op.PENDING, target="", volume=Decimal("0.2"), state=State.PLACED)
+    for magic, volume, expected in (
+        (OURS, "0.2", [Happening.FILLED]),
+        (OURS, "0.1", [Happening.FILLED_PART]),
+        (OTHER, "0.2", []),
+    ):
+        position = msgspec.structs.replace(POSITION, magic=magic, volume=Decimal(volume))
+        report = AccountReport(at=AT, account="a", positions=(position,))
+        found = evidence([resting], report, {}, (), frozenset({OURS, OTHER}))
+        assert [(f.happening, f.volume) for f in found] == [(h, Decimal(volume)) for h in expected]

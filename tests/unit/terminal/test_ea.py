@@ -243,8 +243,32 @@ async def test_pending_modify_and_cancel(tmp_path: Path) -> None:
         order = world.results()["k1"]["order"]
         world.items = [item(2, "MODIFY", ticket=order, sl=1.0), item(3, "CANCEL", ticket=order)]
         await ea.turn()
-        assert [world.results()[k]["status"] for k in ("k1", "k2", "k3")] == ["placed", "done", "done"]
+        placed, *after = [(r["key"], r["status"]) for ack in world.acks for r in ack["results"]]
+        assert placed == ("k1", "placed")
+        # the hub hears of the cancel first: the order's own end is nothing new to it then
+        assert after == [("k2", "done"), ("k3", "done"), ("k1", "rejected")]
         assert world.core.books["a"].done[-1].sl == Decimal("1.0")
+
+
+@pytest.mark.parametrize(("price", "end"), [("1.005", ("filled", 10009)), (None, ("rejected", 10035))])
+async def test_what_became_of_a_resting_order_is_told_also_after_a_restart(
+    tmp_path: Path, price: str | None, end: tuple[str, int]
+) -> None:
+    async with a_world(tmp_path) as world:
+        ea = world.ea()
+        await ea.login()
+        world.items = [item(1, "PENDING", side="BUY", kind="LIMIT", volume=0.1, price=1.01)]
+        await ea.turn()
+        order, world.items = int(world.results()["k1"]["order"]), []
+        ea.close()
+        if price is None:
+            deleted = Request(action=TradeAction.REMOVE, symbol="EURUSD", type=OrderType.BUY_LIMIT, order=order)
+            await world.broker.order_send("a", deleted)
+        else:
+            await world.broker.set_price("EURUSD", Decimal(price))
+        await world.ea().turn()
+        told = world.results()["k1"]
+        assert (told["status"], told["retcode"], told["order"]) == (*end, str(order))
 
 
 deliveries = st.lists(
