@@ -23,7 +23,17 @@ from bad_line import BadLine
 from linkworld import Place, linked_world
 from native_world import HASTY, PACE, NativeWorld, all_fresh, start
 from room import ACCOUNT, plain_route
-from test_kill import EA, HUB, SOAK_KILLS, crashed_at_each, judged, killed_again_and_again, under_load, until_live
+from test_kill import (
+    EA,
+    HUB,
+    LINK_CRASHES,
+    SOAK_KILLS,
+    crashed_at_each,
+    judged,
+    killed_again_and_again,
+    under_load,
+    until_live,
+)
 from tests.native.building import Build
 
 from kakehashi.services import desk
@@ -72,10 +82,8 @@ async def test_hub_and_compiled_ea_killed_at_random_lose_and_double_nothing(
 async def test_a_hub_that_dies_around_its_commits_loses_and_doubles_nothing_with_a_compiled_ea(
     tmp_path: Path, world: type[NativeWorld]
 ) -> None:
-    crashes = [("before_commit", "DeliveriesLeased", 2), ("after_commit", "DeliveriesLeased", 1)]
-    crashes += [("before_commit", "EventBooked", 2), ("after_commit", "EventBooked", 1)]
     async with under_load(tmp_path, link="ws", kind=world, **HASTY) as (running, sender):
-        await crashed_at_each(running, crashes)
+        await crashed_at_each(running, LINK_CRASHES)
         await until_live(running)
         seen = await judged(running, sender)
     assert seen["states"]["FILLED"] > 10
@@ -90,10 +98,7 @@ async def test_a_bad_line_to_a_compiled_ea_loses_and_doubles_nothing(tmp_path: P
         await asyncio.to_thread(running.kill, "ea")
         running.start_linked_ea(ACCOUNT, "1001", running.tokens["ea"], "--link", "ws", url=line.url)
         await until_live(running)
-        for trouble in (line.delay, line.slice, line.reset, line.half_open, line.swallow):
-            trouble()
-            await asyncio.sleep(4)
-        line.mend()
+        await line.every_trouble()
         await until_live(running)
         seen = await judged(running, sender)
     assert line.troubled >= 5

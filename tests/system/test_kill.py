@@ -39,6 +39,13 @@ ALERT, LEASE, RESULT = KINDS = ("SignalReceived", "DeliveriesLeased", "OrderRepo
 """What a commit makes durable: an alert before its 200, a lease before its delivery, a result before its ack."""
 
 Crash = tuple[str, str, int]
+LINK_CRASHES = (
+    ("before_commit", "DeliveriesLeased", 2),
+    ("after_commit", "DeliveriesLeased", 1),
+    ("before_commit", "EventBooked", 2),
+    ("after_commit", "EventBooked", 1),
+)
+"""Around what a linked EA waits for: that its command, and its event, are on disk."""
 """(point, kind, nth): at that point of the nth commit that journals an event of that kind"""
 
 HUB, EA, BROKER = ("hub",), ("ea",), ("broker",)
