@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 from linkworld import Place, linked_world
 from rawea import Poller, RawEa, Socket, deal, position
 
-from kakehashi.domain.frames import MAX_FRAME
+from kakehashi.domain.framecodec import MAX_FRAME
 from kakehashi.services import desk
 
 BOTH = pytest.mark.parametrize("kind", [Socket, Poller])

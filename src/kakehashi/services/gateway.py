@@ -10,7 +10,8 @@ import structlog
 
 from kakehashi.domain import linkwords as w
 from kakehashi.domain.errors import Malformed
-from kakehashi.domain.frames import Bye, FromHub, encode, from_ea
+from kakehashi.domain.framecodec import encode, from_ea
+from kakehashi.domain.frames import Bye, FromHub
 from kakehashi.ports import Clock
 from kakehashi.telemetry import counter, gauge
 
