@@ -43,7 +43,6 @@ private:
    long              m_dead_ms;
    long              m_heard;
    bool              m_snap_asked;
-   bool              m_congested;
    COutbox           m_outbox;
    long              m_n;
    long              m_beat_at;
@@ -71,7 +70,6 @@ public:
       m_dead_ms = 12000;
       m_heard = 0;
       m_snap_asked = false;
-      m_congested = false;
       m_n = 0;
       m_beat_at = NEVER;
       m_changed = NEVER;
@@ -143,14 +141,6 @@ public:
       pen.up = false;
      }
 
-   void              TakeCongested(const bool on) { m_congested = on; }
-
-   void              TakeView(const View &view, const long now, const long wall)
-     {
-      acts.view = view;
-      TakeRead(now, wall);
-     }
-
    // The terminal was read into acts.view.
    void              TakeRead(const long now, const long wall)
      {
@@ -202,7 +192,7 @@ public:
      {
       Clocks(now, wall);
       CPacker packer;
-      for(int i = 0; i < ArraySize(rows) && !m_congested; i++)
+      for(int i = 0; i < ArraySize(rows); i++)
          packer.Add(QuoteText(rows[i]));
       packer.Close();
       for(int i = 0; i < ArraySize(packer.lists); i++)
@@ -455,7 +445,7 @@ private:
    // A SNAP where one is due; else, once the terminal may be believed, what changed (R11).
    void              TellState(const long now)
      {
-      if(!acts.view.there || m_congested)
+      if(!acts.view.there)
          return;
       bool synced = Synced(), collapsed = false;
       string delta = "";

@@ -100,6 +100,14 @@ public:
       Collect();
      }
 
+   // The terminal is read.
+   void              ReadTerminal(void)
+     {
+      link.acts.view = shown;
+      link.TakeRead(now, now + ahead);
+      Collect();
+     }
+
    // Time passes in turns of 250 ms, each with a read of the terminal; the hub answers heartbeats.
    void              Wait(const int ms, const bool answering)
      {
@@ -107,8 +115,7 @@ public:
         {
          now += 250;
          link.TakeTime(now, now + ahead);
-         link.TakeView(shown, now, now + ahead);
-         Collect();
+         ReadTerminal();
          if(answering)
             Answer();
         }

@@ -91,7 +91,7 @@ void Exits(void)
    Check("one at a time per target", d.sent == 1);
    d.Wait(5250, true);
    d.shown.positions[0].sl = "1.07500";
-   d.link.TakeView(d.shown, d.now, d.now);
+   d.ReadTerminal();
    Seen seen;
    d.See(seen);
    Check("the levels tell that it was done", d.Said("\"id\":\"d\",\"j\":14,\"st\":\"DONE\"") == 1);
@@ -116,8 +116,7 @@ void Show(CDesk &d, const string ticket, const string ident, const string side, 
    d.shown.positions[0].symbol = "EURUSD";
    d.shown.positions[0].side = side;
    d.shown.positions[0].volume = volume;
-   d.link.TakeView(d.shown, d.now, d.now);
-   d.Collect();
+   d.ReadTerminal();
   }
 
 // CLOSE 0.10 of position 1001 on a netting account; a person was faster, and its deal comes back as this one.
@@ -360,8 +359,7 @@ void Doubts(void)
    Check("after 180 s and two reads", d.now >= 1007000 + 180000 + 5000 && d.now < 1007000 + 200000);
    ArrayResize(d.shown.deals, 1);
    d.shown.deals[0] = DealOf(1, "0.10");
-   d.link.TakeView(d.shown, d.now, d.now);
-   d.Collect();
+   d.ReadTerminal();
    Check("a deal corrects it", d.Said("\"reason\":\"LATE\"") == 1);
    d.Clear();
    d.Order(2, "");
