@@ -180,7 +180,7 @@ async def test_an_ea_that_knows_more_than_the_hub_suspends_trading_until_a_perso
     assert (await place.answer("LONG"))["code"] == "STALE_ACCOUNT"
     [order] = await place.alert("CLOSE", symbol="USDJPY")
     await again.beat()
-    await again.silent_about("CMD")
+    assert await again.silent_about("CMD")
     async with httpx.AsyncClient() as http:  # nor does it leave by the other door
         assert await mailbox(place, http) == []
     await place.asks(desk.ask_link, place.name, ask="confirm")
@@ -203,7 +203,7 @@ async def test_what_one_instance_was_sent_the_next_is_only_asked_about(place: Pl
     two.jhi = 4
     await two.come(prev=one.instance)
     assert (await two.hears("QUERY"))["id"] == cmd["id"]
-    await two.silent_about("CMD", 2.2)
+    assert await two.silent_about("CMD", 2.2)
     assert place.order(order)["state"] == "UNKNOWN"
     found = [deal("2001", order="1001", position="1001", magic=cmd["magic"])]
     await two.say({"t": "QRES", "id": cmd["id"], "magic": cmd["magic"], "found": found, "synced": True, "hist_from": 1})
@@ -253,7 +253,7 @@ async def test_an_unacknowledged_command_comes_again_every_two_seconds_with_a_ne
     assert (first["hn"], second["hn"]) == (1, 2)
     assert second["age_ms"] >= first["age_ms"] + 1_500
     await ea.say({"t": "ACK", "id": first["id"], "j": 1})
-    await ea.silent_about("CMD", 2.3)
+    assert await ea.silent_about("CMD", 2.3)
 
 
 async def test_an_acknowledged_command_without_a_result_is_asked_after(place: Place, kind: type[RawEa]) -> None:
@@ -314,7 +314,7 @@ async def test_a_command_that_the_ea_calls_a_bad_frame_ends_when_its_journal_doe
     await ea.say({"t": "ERR", "code": "BAD_FRAME", "message": f"{order}: magic and target are numbers"})
     query = await ea.hears("QUERY")
     assert query["id"] == order
-    await ea.silent_about("CMD", 2.5)
+    assert await ea.silent_about("CMD", 2.5)
     await ea.say({"t": "QRES", "id": order, "magic": cmd["magic"], "jst": journal, "found": [], "synced": True})
     kept = await place.becomes(order, state)
     assert (kept.get("code", ""), kept["filled_volume"]) == ("BAD_FRAME" if state == "REJECTED" else "", "0")
@@ -364,7 +364,7 @@ async def test_the_kill_switch_halts_the_ea_until_it_echoes_it_and_resume_follow
     await ea.hears("HALT", gen=halt["gen"])  # again, for no heartbeat has echoed it
     ea.gen = halt["gen"]
     await ea.beat()
-    await ea.silent_about("HALT", 2.3)
+    assert await ea.silent_about("HALT", 2.3)
     await place.asks(desk.kill, on=False, scope=place.name)
     resume = await ea.hears("RESUME")
     assert resume["gen"] > halt["gen"]
@@ -436,7 +436,7 @@ async def test_a_snapshot_in_parts_counts_when_all_are_there_and_s1s_names_are_u
     beat = ea.beat_frame(t="HEARTBEAT")
     await ea.say(beat, beat)
     await ea.hears("HBA", n=beat["n"])
-    await ea.silent_about("HBA")  # the same number again extends nothing
+    assert await ea.silent_about("HBA")  # the same number again extends nothing
     kept = place.kept()
     assert (kept["positions"], kept["link"]["session"]) == (2, "FRESH")
 

@@ -92,7 +92,7 @@ async def test_a_heartbeat_with_a_lower_number_extends_nothing(place: Place) -> 
     ea.n = 10
     await ea.come()
     await ea.say(ea.beat_frame() | {"n": 4})
-    await ea.silent_about("HBA", 0.2)
+    assert await ea.silent_about("HBA", 0.2)
 
 
 @pytest.fixture
@@ -135,5 +135,5 @@ async def test_a_hub_killed_straight_after_it_acknowledged_an_event_has_the_even
     await back.hears("EVTA", n=4)
     assert place.order(order)["filled_volume"] == "0.10"
     assert place.order(order)["state"] == "FILLED"
-    await back.silent_about("CMD", 2.3)
+    assert await back.silent_about("CMD", 2.3)
     await back.end()
