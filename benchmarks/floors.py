@@ -23,7 +23,8 @@ from websockets.server import ServerProtocol
 from benchmarks.load import percentiles
 from kakehashi.api.door import raise_file_limit
 from kakehashi.api.hot import Call, HotDoor, Said, Shortcut
-from kakehashi.domain.frames import MAX_FRAME, HeartbeatAck, encode
+from kakehashi.domain.framecodec import MAX_FRAME, encode
+from kakehashi.domain.frames import HeartbeatAck
 from kakehashi.domain.orders import Order
 from kakehashi.ports import Commit, JournalEntry, SignalRow
 from kakehashi.store.sqlite import SqliteStore

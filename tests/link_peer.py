@@ -14,6 +14,7 @@ import msgspec
 from kakehashi.domain import frames as f
 from kakehashi.domain import linkwords as w
 from kakehashi.domain.errors import Malformed
+from kakehashi.domain.framecodec import encode, from_ea
 from kakehashi.domain.link import Link
 from kakehashi.domain.linkwords import LinkRecord, LinkSettings
 
@@ -59,7 +60,7 @@ class Peer:
 
     def hear(self, conn: str, raw: bytes) -> None:
         try:
-            frame = f.from_ea(raw)
+            frame = from_ea(raw)
         except Malformed as e:
             self.step(w.Garbled, conn=conn, code=e.code, message=e.message)
             return
@@ -87,7 +88,7 @@ class Peer:
         for conn, frame in steps.frames:
             self.said.append(frame)
             if conn in self._lines:
-                self._lines[conn][0](f.encode(frame))
+                self._lines[conn][0](encode(frame))
         for conn, code, why in steps.closes:
             if conn in self._lines:
                 self._lines[conn][1](code, why)

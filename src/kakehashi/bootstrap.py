@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -23,7 +23,7 @@ from kakehashi.domain.errors import KakehashiError, Rejected, Unavailable
 from kakehashi.domain.markethours import market_hours
 from kakehashi.notify.postman import Postman
 from kakehashi.notify.trial import carriers
-from kakehashi.ports import Store
+from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
 from kakehashi.services.hub import Hub
 from kakehashi.services.ids import SystemClock, new_id
@@ -40,6 +40,8 @@ from kakehashi.store.open import open_store
 from kakehashi.terminal.client import BrokerClient
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from kakehashi.services.sessions.bridge import Bridge
 
 log = structlog.get_logger("bootstrap")
@@ -65,18 +67,25 @@ async def opened_store(url: str) -> Store:
     return store
 
 
+async def _claimed(url: str, role: str, clock: Clock) -> tuple[Store, Ownership]:
+    """
+    :raises Rejected: OWNED: another process has this role on this store
+    """
+    store = await opened_store(url)
+    try:
+        return store, await store.claim(role, holder=new_id(sockets.gethostname()[:24] or "host", clock.now_ms()))
+    except KakehashiError:
+        await store.close()
+        raise
+
+
 async def build_hub(settings: Settings, url: str) -> Hub:
     """Everything role ``hub`` needs, the ownership of its accounts included.
 
     :raises Rejected: OWNED: another hub lives on this store
     """
-    store = await opened_store(url)
     clock = SystemClock()
-    try:
-        ownership = await store.claim("hub", holder=new_id(sockets.gethostname()[:24] or "host", clock.now_ms()))
-    except KakehashiError:
-        await store.close()
-        raise
+    store, ownership = await _claimed(url, "hub", clock)
     offset = datetime.now(UTC).astimezone(ZoneInfo(settings.risk.day_zone)).utcoffset()
     targets = settings.notify.resolved_targets()
     trader = Trader(
@@ -186,6 +195,26 @@ def uncapped(settings: Settings) -> Callable[[str], bool]:
     return check
 
 
+def _door(settings: Settings, app: "ASGIApp", **ws: Any) -> uvicorn.Config:
+    """How a role's door is kept; of WebSockets each has its own way."""
+    keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
+    return uvicorn.Config(
+        app,
+        http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=settings.hub.keep_alive_s,
+        timeout_graceful_shutdown=5,
+        forwarded_allow_ips="",
+        proxy_headers=False,
+        backlog=2048,
+        **ws,
+    )
+
+
 async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.socket]) -> None:
     """Run role ``hub`` on sockets that are bound already, until SIGTERM or SIGINT; requests in flight are answered."""
     # FastAPI takes long to import, and the CLI only wants a store.
@@ -197,23 +226,8 @@ async def serve_hub(settings: Settings, url: str, listening: Sequence[sockets.so
     hub.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
     app = build_app(hub, settings)
     tune_the_interpreter()
-    keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
     links = Keeper(hub, max_sessions=settings.link.max_sessions)
-    config = uvicorn.Config(
-        Shortcut(app, app.routes),
-        http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
-        ws=cast("type[asyncio.Protocol]", links.protocol),
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=settings.hub.keep_alive_s,
-        timeout_graceful_shutdown=5,
-        forwarded_allow_ips="",
-        proxy_headers=False,
-        backlog=2048,
-    )
+    config = _door(settings, Shortcut(app, app.routes), ws=cast("type[asyncio.Protocol]", links.protocol))
     await uvicorn.Server(config).serve(sockets=list(listening))
 
 
@@ -232,13 +246,8 @@ async def build_bridge(settings: Settings, url: str) -> "Bridge":
     section = settings.bridge
     secret = resolve_secret(section.key, section.key_file, key="bridge.key") if section.key or section.key_file else ""
     seal = Seal(secret or key_in(data_dir() / "bridge.key"))
-    store = await opened_store(url)
     clock = SystemClock()
-    try:
-        ownership = await store.claim("bridge", holder=new_id(sockets.gethostname()[:24] or "host", clock.now_ms()))
-    except KakehashiError:
-        await store.close()
-        raise
+    store, ownership = await _claimed(url, "bridge", clock)
     simulated = section.terminal == "simulated"
     terms = session_terms(settings)
     homes = (
@@ -302,26 +311,8 @@ async def serve_bridge(settings: Settings, url: str, listening: Sequence[sockets
     bridge = await build_bridge(settings, url)
     bridge.on_dead_loop = lambda: signal.raise_signal(signal.SIGTERM)
     app = build_bridge_app(bridge, settings)
-    keeper = Doorkeeper(door_limits(settings), uncapped=uncapped(settings), files=raise_file_limit())
     tune_the_interpreter()
-    config = uvicorn.Config(
-        app,
-        http=cast("type[asyncio.Protocol]", keeper.protocol),  # uvicorn only calls it
-        ws="websockets-sansio",
-        ws_max_size=262_144,
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=settings.hub.keep_alive_s,
-        timeout_graceful_shutdown=5,
-        forwarded_allow_ips="",
-        proxy_headers=False,
-        backlog=2048,
-    )
+    config = _door(settings, app, ws="websockets-sansio", ws_max_size=262_144, ws_ping_interval=20, ws_ping_timeout=20)
     for each in listening:
         each.set_inheritable(False)  # the processes that are started from here on have no business with our door
     # one that the settings name is somebody else's

@@ -15,7 +15,8 @@ import yaml
 
 from kakehashi.domain import frames
 from kakehashi.domain.errors import Malformed
-from kakehashi.domain.frames import OrderRow, PositionRow, encode, from_ea, from_hub
+from kakehashi.domain.framecodec import encode, from_ea, from_hub
+from kakehashi.domain.frames import OrderRow, PositionRow
 from kakehashi.domain.linkwords import LinkSettings
 from kakehashi.terminal.core import journal
 

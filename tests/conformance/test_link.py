@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 from linkworld import Place, linked_world
 from rawea import Poller, RawEa, Socket, deal, position
 
-from kakehashi.domain.frames import MAX_FRAME
+from kakehashi.domain.framecodec import MAX_FRAME
 from kakehashi.services import desk
 
 BOTH = pytest.mark.parametrize("kind", [Socket, Poller])
@@ -460,21 +460,25 @@ async def test_an_ea_that_does_not_read_is_closed_and_cut_off_although_it_talks_
         async with asyncio.timeout(PROMPT_S):
             await neighbour.beat()
         await asyncio.wait([talking], timeout=0.1)
-    await talking
+    assert await talking, "it talks on"
     again = place.ea(Socket, instance=ea.instance)
     again.boot = 2
     await again.come()
+    assert again.ep == 1, "the account is not lost to it"
     await again.end()
 
 
-async def _until_cut_off(ea: Socket) -> None:
-    """Ask for answers without ever reading one."""
+async def _until_cut_off(ea: Socket) -> bool:
+    """Ask for answers without ever reading one. Whether that came to an end."""
     text = json.dumps({"t": "TEST", "id": "x" * 60_000})
-    with contextlib.suppress(websockets.ConnectionClosed):
-        async with asyncio.timeout(12):
-            while True:
-                await ea.ws.send(text)
-                await asyncio.sleep(0.002)  # far more than it takes, and the machine is shared
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(12):  # far more than it takes, and the machine is shared
+            with contextlib.suppress(websockets.ConnectionClosed):
+                while True:
+                    await ea.ws.send(text)
+                    await asyncio.sleep(0.002)
+            return True
+    return False
 
 
 async def test_who_reads_late_finds_that_it_was_too_slow(place: Place, neighbour: Socket) -> None:

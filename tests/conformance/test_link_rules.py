@@ -4,33 +4,21 @@ What holds on both transports is tried on both. The timers are the defaults, but
 """
 
 import asyncio
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
-
 from linkworld import Place, linked_world
 from rawea import BROKER_TIME, Poller, RawEa, Socket, deal, position
 
 from kakehashi.services import desk
-
-BOTH = pytest.mark.parametrize("kind", [Socket, Poller])
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Place]]:
     with linked_world(tmp_path_factory.mktemp("rules"), 50, KAKEHASHI_LINK__STATUS_S="1") as places:
         yield places
-
-
-@pytest.fixture
-def place(places: Iterator[Place]) -> Place:
-    return next(places)
 
 
 async def filled(ea: RawEa, cmd: dict[str, Any], ticket: str, entry: str = "IN", **more: Any) -> None:
@@ -53,7 +41,6 @@ async def mailbox(place: Place, http: httpx.AsyncClient) -> list[Any]:
 # -- who is let in (R1, R2, R5, R6, R20) -------------------------------------------------------------------------
 
 
-@BOTH
 async def test_welcome_tells_epoch_and_timers_and_is_on_disk_before_it_is_told(place: Place, kind: type[RawEa]) -> None:
     ea = place.ea(kind)
     await ea.open()
@@ -67,7 +54,6 @@ async def test_welcome_tells_epoch_and_timers_and_is_on_disk_before_it_is_told(p
     await ea.end()
 
 
-@BOTH
 async def test_another_instance_is_refused_while_the_lease_runs_and_a_proven_successor_is_not(
     place: Place, kind: type[RawEa]
 ) -> None:
@@ -91,7 +77,6 @@ async def test_another_instance_is_refused_while_the_lease_runs_and_a_proven_suc
         await heir.end()
 
 
-@BOTH
 async def test_a_journal_that_knows_less_than_the_hub_saw_is_refused(place: Place, kind: type[RawEa]) -> None:
     ea = place.ea(kind, instance="j")
     ea.boot, ea.jhi = 3, 10
@@ -141,7 +126,6 @@ async def test_a_connection_that_came_back_takes_the_place_of_the_one_that_does_
     await two.beat()
 
 
-@BOTH
 async def test_a_second_hello_is_welcomed_again_and_one_of_another_instance_ends_it(
     place: Place, kind: type[RawEa]
 ) -> None:
@@ -196,7 +180,7 @@ async def test_an_ea_that_knows_more_than_the_hub_suspends_trading_until_a_perso
     assert (await place.answer("LONG"))["code"] == "STALE_ACCOUNT"
     [order] = await place.alert("CLOSE", symbol="USDJPY")
     await again.beat()
-    await again.silent_about("CMD")
+    assert await again.silent_about("CMD")
     async with httpx.AsyncClient() as http:  # nor does it leave by the other door
         assert await mailbox(place, http) == []
     await place.asks(desk.ask_link, place.name, ask="confirm")
@@ -219,7 +203,7 @@ async def test_what_one_instance_was_sent_the_next_is_only_asked_about(place: Pl
     two.jhi = 4
     await two.come(prev=one.instance)
     assert (await two.hears("QUERY"))["id"] == cmd["id"]
-    await two.silent_about("CMD", 2.2)
+    assert await two.silent_about("CMD", 2.2)
     assert place.order(order)["state"] == "UNKNOWN"
     found = [deal("2001", order="1001", position="1001", magic=cmd["magic"])]
     await two.say({"t": "QRES", "id": cmd["id"], "magic": cmd["magic"], "found": found, "synced": True, "hist_from": 1})
@@ -229,7 +213,6 @@ async def test_what_one_instance_was_sent_the_next_is_only_asked_about(place: Pl
 # -- commands and events (R1, R3, R4, R8, R10, R19) --------------------------------------------------------------
 
 
-@BOTH
 async def test_a_command_goes_out_is_acknowledged_carried_out_and_booked(place: Place, kind: type[RawEa]) -> None:
     ea = place.ea(kind)
     await ea.come()
@@ -270,10 +253,9 @@ async def test_an_unacknowledged_command_comes_again_every_two_seconds_with_a_ne
     assert (first["hn"], second["hn"]) == (1, 2)
     assert second["age_ms"] >= first["age_ms"] + 1_500
     await ea.say({"t": "ACK", "id": first["id"], "j": 1})
-    await ea.silent_about("CMD", 2.3)
+    assert await ea.silent_about("CMD", 2.3)
 
 
-@BOTH
 async def test_an_acknowledged_command_without_a_result_is_asked_after(place: Place, kind: type[RawEa]) -> None:
     ea = place.ea(kind)
     await ea.come()
@@ -287,7 +269,6 @@ async def test_an_acknowledged_command_without_a_result_is_asked_after(place: Pl
     assert (await place.becomes(order, "FILLED"))["filled_volume"] == "0.10"
 
 
-@BOTH
 async def test_events_are_booked_once_and_in_order_whatever_the_order_they_come_in(
     place: Place, kind: type[RawEa]
 ) -> None:
@@ -321,7 +302,6 @@ async def test_a_result_told_twice_or_of_nobodys_command_changes_the_book_once(p
     assert (kept["state"], kept["filled_volume"], place.kept()["fills"]) == ("FILLED", "0.10", 1)
 
 
-@BOTH
 @pytest.mark.parametrize(("journal", "state"), [("", "REJECTED"), ("SENT", "ACKED")], ids=["unknown", "known"])
 async def test_a_command_that_the_ea_calls_a_bad_frame_ends_when_its_journal_does_not_have_it(
     place: Place, kind: type[RawEa], journal: str, state: str
@@ -334,7 +314,7 @@ async def test_a_command_that_the_ea_calls_a_bad_frame_ends_when_its_journal_doe
     await ea.say({"t": "ERR", "code": "BAD_FRAME", "message": f"{order}: magic and target are numbers"})
     query = await ea.hears("QUERY")
     assert query["id"] == order
-    await ea.silent_about("CMD", 2.5)
+    assert await ea.silent_about("CMD", 2.5)
     await ea.say({"t": "QRES", "id": order, "magic": cmd["magic"], "jst": journal, "found": [], "synced": True})
     kept = await place.becomes(order, state)
     assert (kept.get("code", ""), kept["filled_volume"]) == ("BAD_FRAME" if state == "REJECTED" else "", "0")
@@ -384,7 +364,7 @@ async def test_the_kill_switch_halts_the_ea_until_it_echoes_it_and_resume_follow
     await ea.hears("HALT", gen=halt["gen"])  # again, for no heartbeat has echoed it
     ea.gen = halt["gen"]
     await ea.beat()
-    await ea.silent_about("HALT", 2.3)
+    assert await ea.silent_about("HALT", 2.3)
     await place.asks(desk.kill, on=False, scope=place.name)
     resume = await ea.hears("RESUME")
     assert resume["gen"] > halt["gen"]
@@ -398,7 +378,6 @@ async def test_the_prices_that_decisions_need_are_asked_for(place: Place) -> Non
     assert {"EURUSD", "USDJPY"} <= set((await ea.hears("SET"))["symbols"])
 
 
-@BOTH
 async def test_while_the_link_holds_the_account_its_mailbox_is_empty(place: Place, kind: type[RawEa]) -> None:
     """A command that is asked for on every way at once leaves on one of them."""
     ea = place.ea(kind)
@@ -419,7 +398,6 @@ async def test_while_the_link_holds_the_account_its_mailbox_is_empty(place: Plac
 # -- state (R11-R15, R22) and what people see of it --------------------------------------------------------------
 
 
-@BOTH
 async def test_state_out_of_order_is_not_taken_and_a_snapshot_is_asked_for(place: Place, kind: type[RawEa]) -> None:
     ea = place.ea(kind)
     await ea.come(position("1"))
@@ -443,7 +421,6 @@ async def test_state_out_of_order_is_not_taken_and_a_snapshot_is_asked_for(place
     assert (await ea.hears("REQ_SNAP"))["reason"] in ("BEHIND", "GAP")
 
 
-@BOTH
 async def test_a_snapshot_in_parts_counts_when_all_are_there_and_s1s_names_are_understood(
     place: Place, kind: type[RawEa]
 ) -> None:
@@ -459,7 +436,7 @@ async def test_a_snapshot_in_parts_counts_when_all_are_there_and_s1s_names_are_u
     beat = ea.beat_frame(t="HEARTBEAT")
     await ea.say(beat, beat)
     await ea.hears("HBA", n=beat["n"])
-    await ea.silent_about("HBA")  # the same number again extends nothing
+    assert await ea.silent_about("HBA")  # the same number again extends nothing
     kept = place.kept()
     assert (kept["positions"], kept["link"]["session"]) == (2, "FRESH")
 

@@ -5,11 +5,12 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from tests.conformance.stores import from_backup, open_store, raw
 
@@ -31,18 +32,12 @@ from kakehashi.ports import (
     Store,
     TokenRow,
 )
-from kakehashi.store.rows import (
-    decode_closed,
-    decode_fill,
-    decode_incident,
-    decode_notice,
-    decode_order,
-    decode_position,
-)
 
 pytestmark = pytest.mark.asyncio
 
 T0 = 1_700_000_000_000
+
+Kind = TypeVar("Kind")
 
 
 @pytest.fixture
@@ -56,6 +51,11 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 async def hub(store: Store) -> Ownership:
     return await store.claim("hub", holder="test")
+
+
+def body(kind: type[Kind], row: Mapping[str, Any]) -> Kind:
+    """What was committed, exactly, from its row."""
+    return msgspec.json.decode(row["body"], type=kind)
 
 
 def signal(name: str, *, idem: str | None = None, until: int | None = T0 + 1000, at: int = T0) -> SignalRow:
@@ -186,12 +186,12 @@ async def test_what_was_committed_is_there_after_reopening(store_url: str) -> No
     again = open_store(store_url)
     await again.open()
     try:
-        assert decode_order((await again.rows("orders"))[0]) == sent
-        assert decode_fill((await again.rows("fills"))[0]) == fill("f")
-        assert decode_position((await again.rows("positions"))[0]).magic == 2**64 - 1
-        assert decode_closed((await again.rows("closures", where={"account": "demo"}))[0]) == closed("9")
-        assert decode_incident((await again.rows("incidents", where={"state": Standing.OPEN}))[0]) == incident("i")
-        assert decode_notice((await again.rows("notices", where={"state": Post.WAITING}))[0]) == notice("n")
+        assert body(Order, (await again.rows("orders"))[0]) == sent
+        assert body(Fill, (await again.rows("fills"))[0]) == fill("f")
+        assert body(BrokerPosition, (await again.rows("positions"))[0]).magic == 2**64 - 1
+        assert body(Closed, (await again.rows("closures", where={"account": "demo"}))[0]) == closed("9")
+        assert body(Incident, (await again.rows("incidents", where={"state": Standing.OPEN}))[0]) == incident("i")
+        assert body(Notice, (await again.rows("notices", where={"state": Post.WAITING}))[0]) == notice("n")
         assert (await again.rows("states"))[0] == {"key": "memory|r", "body": "{}"}
         journal = await again.journal(owner="hub")
         assert [e.kind for _, e in journal] == ["a", "b"]
@@ -258,7 +258,7 @@ async def test_a_value_that_no_column_holds_is_refused_alone(store: Store, hub: 
 
 async def test_a_nul_in_a_text_does_not_stop_the_record(store: Store, hub: Ownership) -> None:
     await store.commit(Commit(ownership=hub, changes=[order("o", reason="a\x00b")]))
-    assert decode_order((await store.rows("orders"))[0]).reason == "a\x00b"
+    assert body(Order, (await store.rows("orders"))[0]).reason == "a\x00b"
 
 
 async def test_a_stale_owner_writes_nothing(store: Store, hub: Ownership) -> None:
@@ -443,11 +443,11 @@ async def test_a_backup_holds_everything(store: Store, hub: Ownership, store_url
     if not store_url.startswith("postgres"):
         copy = from_backup(store_url, target)
         await copy.open()
-        assert decode_order((await copy.rows("orders"))[0]) == order("o")
+        assert body(Order, (await copy.rows("orders"))[0]) == order("o")
         await copy.close()
     else:
         lines = [json.loads(line) for line in target.read_text().splitlines()]
-        assert [decode_order(line["row"]) for line in lines if line["table"] == "orders"] == [order("o")]
+        assert [body(Order, line["row"]) for line in lines if line["table"] == "orders"] == [order("o")]
 
 
 async def test_a_failing_database_means_nothing_was_written(store: Store, hub: Ownership) -> None:

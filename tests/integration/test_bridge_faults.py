@@ -206,4 +206,4 @@ async def test_children_die_with_a_killed_bridge(tmp_path: Path) -> None:
         )
         process.kill()
         await process.wait()
-        await until(lambda: not spare.is_running() or spare.status() == psutil.STATUS_ZOMBIE)
+        assert await until(lambda: not spare.is_running() or spare.status() == psutil.STATUS_ZOMBIE)

@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from room import ACCOUNT, Room, room
 
-from kakehashi.domain.frames import DealRow, Evt, FromEa, Heartbeat, Hello, Snap, encode, from_hub
+from kakehashi.domain.framecodec import encode, from_hub
+from kakehashi.domain.frames import DealRow, Evt, FromEa, Heartbeat, Hello, Snap
 from kakehashi.domain.linkwords import Session
 from kakehashi.ports import Commit
 from kakehashi.services.hub import Hub

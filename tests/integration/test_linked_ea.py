@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tests.link_doors import TOKEN, PollDoor, WebSocketDoor
@@ -183,24 +184,24 @@ def play_ws(request: pytest.FixtureRequest, make: type[Scene], books: Books, tmp
 
 
 Kill = tuple[Point, int, str]
-PlayAll = Callable[[list[Kill], Callable[[Scene, Point, int], Awaitable[None]]], None]
+PlayAll = Callable[[list[Kill], Callable[[Scene, Point, int], Awaitable[Any]]], list[Any]]
 
 
 @pytest.fixture
 def play_all(make: type[Scene], books: Books, tmp_path: Path) -> PlayAll:
-    """Run one scene for each kill, side by side."""
+    """Run one scene for each kill, side by side; what each gave."""
 
-    async def one(kill: Kill, act: Callable[[Scene, Point, int], Awaitable[None]]) -> None:
+    async def one(kill: Kill, act: Callable[[Scene, Point, int], Awaitable[Any]]) -> Any:
         point, nth, door = kill
         folder = tmp_path / f"{point}-{nth}"
         folder.mkdir()
         async with a_scene(make, books, folder, f"{point}-{nth}-{door}", door) as scene:
-            await act(scene, point, nth)
+            return await act(scene, point, nth)
 
-    async def every(kills: list[Kill], act: Callable[[Scene, Point, int], Awaitable[None]]) -> None:
-        await asyncio.gather(*(one(kill, act) for kill in kills))
+    async def every(kills: list[Kill], act: Callable[[Scene, Point, int], Awaitable[Any]]) -> list[Any]:
+        return await asyncio.gather(*(one(kill, act) for kill in kills))
 
-    return lambda kills, act: run_hasty(every(kills, act), PACE)
+    return lambda kills, act: list(run_hasty(every(kills, act), PACE))
 
 
 def player(make: type[Scene], books: Books, folder: Path, account: str, door: str) -> Play:
@@ -446,11 +447,21 @@ def test_an_ea_says_what_its_symbols_are_and_what_they_cost(play: Play) -> None:
     play(act)
 
 
-async def killed_at(s: Scene, point: Point, nth: int, *, left: bool) -> None:
-    """Kill the EA there, start it again, and compare what hub and ledger say then.
+class Survived(NamedTuple):
+    """How a command ended in whose midst the EA was killed, and the next one; ``dealt``: its lots in the broker's ledger.
+    ``agree``: whether the hub has been told of each deal that is in the ledger, and of no other.
+    """
+
+    end: str
+    dealt: list[Decimal]
+    next_end: str = "FILLED"
+    agree: bool = True
+
+
+async def killed_at(s: Scene, point: Point, nth: int) -> Survived:
+    """Kill the EA there and start it again.
 
     :param nth: 1 kills in an OPEN, 2 in the CLOSE of what it opened
-    :param left: whether the order has left by then
     """
     s.start("--die-at", f"{point}:{nth}")
     await s.peer.fresh(300)
@@ -459,21 +470,24 @@ async def killed_at(s: Scene, point: Point, nth: int, *, left: bool) -> None:
     s.peer.deliver(wanted)
     await s.dies()
     s.start()
-    assert await s.peer.ended(wanted.id, 300) == ("FILLED" if left else "NOT_EXECUTED"), point
-    assert [D(d["volume"]) for d in s.books.deals(s.account, wanted.seq)] == ([D("0.10")] if left else []), point
-    again = exit_of(9, target) if nth == 2 and not left else command(9)
-    assert (await s.peer.ends(again, 100)).st == "FILLED", point
-    assert {d["deal"] for d in s.books.deals(s.account)} == {int(ticket) for ticket in s.peer.deals}, point
+    end = str(await s.peer.ended(wanted.id, 300))
+    dealt = [D(d["volume"]) for d in s.books.deals(s.account, wanted.seq)]
+    again = exit_of(9, target) if nth == 2 and not dealt else command(9)
+    next_end = (await s.peer.ends(again, 100)).st
+    told = {int(ticket) for ticket in s.peer.deals}
+    return Survived(end, dealt, next_end, {d["deal"] for d in s.books.deals(s.account)} == told)
 
 
 def test_killed_before_an_order_left_it_is_known_to_be_absent_and_the_next_one_goes(play_all: PlayAll) -> None:
     never = [(Point.BEFORE_INTENT, 1, "ws"), (Point.AFTER_INTENT, 1, "poll"), (Point.AFTER_SENT, 1, "ws")]
-    play_all([*never, (Point.AFTER_SENT, 2, "ws")], lambda s, point, nth: killed_at(s, point, nth, left=False))
+    seen = play_all([*never, (Point.AFTER_SENT, 2, "ws")], killed_at)
+    assert seen == [Survived("NOT_EXECUTED", [])] * 4
 
 
 def test_killed_after_an_order_left_it_is_found_and_not_repeated(play_all: PlayAll) -> None:
     known = [(Point.IN_ORDER_SEND, 1, "ws"), (Point.AFTER_RESULT, 1, "poll"), (Point.AFTER_OUTBOX, 1, "ws")]
-    play_all([*known, (Point.IN_ORDER_SEND, 2, "ws")], lambda s, point, nth: killed_at(s, point, nth, left=True))
+    seen = play_all([*known, (Point.IN_ORDER_SEND, 2, "ws")], killed_at)
+    assert seen == [Survived("FILLED", [D("0.10")])] * 4
 
 
 @pytest.mark.soak

@@ -242,12 +242,13 @@ async def test_a_route_is_written_read_paused_and_removed_and_every_version_is_k
 async def test_a_route_that_is_put_is_what_the_next_alert_meets(room: Room) -> None:
     paused = {"accounts": [ACCOUNT], "rules": {"size_value": "0.30"}, "no_rails": True}
     await told(room, "PUT", f"/routes/{ROUTE}", paused)
-    said = 0
+    volumes: list[str] = []
     async with asyncio.timeout(5):
-        while "0.30" not in {o["volume"] for o in await told(room, "GET", "/orders")}:
-            await room.alert("LONG", f"a{said}")
-            said += 1
+        while "0.30" not in volumes:
+            [order] = await room.ordered("LONG", f"a{len(volumes)}")
+            volumes.append(str((await room.order(order)).volume))
             await asyncio.sleep(0.02)
+    assert set(volumes[:-1]) <= {"0.10"}, "before it, the old size"
 
 
 async def test_a_real_account_is_armed_and_disarmed(room: Room) -> None:

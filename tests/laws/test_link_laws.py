@@ -123,22 +123,27 @@ async def test_law_5_what_no_ea_was_told_of_goes_to_the_mailbox_when_the_lease_i
 # -- 6 over the EA link: an exit that the world overtook is decided again
 
 
-async def test_law_6_a_partial_close_that_came_too_late_is_decided_again_on_what_is_left(room: Room) -> None:
-    ea = Wire(room)
+async def half_is_to_be_closed(room: Room, ea: Wire) -> dict[str, Any]:
+    """The command of a TP for half of the 0.40 lots that the EA's mirror shows."""
     await ea.come()
     ea.snap(sseq=2, positions=[ours(room, "0.40")])
     await until(lambda: bool(room.hub.trader.engine.mirrors["demo"].positions))
     await ea.beat(sseq=2, crc=crc_of(ours(room, "0.40")))
     (order,) = await room.ordered("TP", "a1")
-    cmd = await ea.wait("CMD", id=order)
+    return await ea.wait("CMD", id=order)
+
+
+async def test_law_6_a_partial_close_that_came_too_late_is_decided_again_on_what_is_left(room: Room) -> None:
+    ea = Wire(room)
+    cmd = await half_is_to_be_closed(room, ea)
     assert (cmd["vol"], cmd["expect_vol"]) == ("0.20", "0.40")
-    ea.say("EVT", n=1, j=2, id=order, st="REJECTED", retcode=0, reason="PRECOND")
+    ea.say("EVT", n=1, j=2, id=cmd["id"], st="REJECTED", retcode=0, reason="PRECOND")
     await ea.wait("EVTA", n=1)
     assert len(ea.all("CMD")) == 1, "the mirror does not show yet what the EA has seen"
     ea.snap(sseq=3, positions=[ours(room, "0.10")])
     await until(lambda: len(ea.all("CMD")) == 2)
     again = ea.all("CMD")[1]
-    assert again["id"] != order
+    assert again["id"] != cmd["id"]
     assert (again["op"], again["target"], again["vol"], again["expect_vol"]) == ("CLOSE_PARTIAL", "9", "0.05", "0.10")
 
 
@@ -180,12 +185,7 @@ def crc_of(*rows: dict[str, Any]) -> int:
 
 async def test_law_3_an_execution_that_the_mirror_shows_already_is_not_counted_off_again(room: Room) -> None:
     ea = Wire(room)
-    await ea.come()
-    ea.snap(sseq=2, positions=[ours(room, "0.40")])
-    await until(lambda: bool(room.hub.trader.engine.mirrors["demo"].positions))
-    await ea.beat(sseq=2, crc=crc_of(ours(room, "0.40")))
-    (order,) = await room.ordered("TP", "a1")
-    cmd = await ea.wait("CMD", id=order)
+    cmd = await half_is_to_be_closed(room, ea)
     ea.snap(sseq=3, positions=[ours(room, "0.20")])
     ea.filled(cmd, n=1)
     await ea.wait("EVTA", n=1)

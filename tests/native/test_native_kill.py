@@ -23,7 +23,17 @@ from bad_line import BadLine
 from linkworld import Place, linked_world
 from native_world import HASTY, PACE, NativeWorld, all_fresh, start
 from room import ACCOUNT, plain_route
-from test_kill import EA, HUB, SOAK_KILLS, crashed_at_each, judged, killed_again_and_again, under_load, until_live
+from test_kill import (
+    EA,
+    HUB,
+    LINK_CRASHES,
+    SOAK_KILLS,
+    crashed_at_each,
+    judged,
+    killed_again_and_again,
+    under_load,
+    until_live,
+)
 from tests.native.building import Build
 
 from kakehashi.services import desk
@@ -72,10 +82,8 @@ async def test_hub_and_compiled_ea_killed_at_random_lose_and_double_nothing(
 async def test_a_hub_that_dies_around_its_commits_loses_and_doubles_nothing_with_a_compiled_ea(
     tmp_path: Path, world: type[NativeWorld]
 ) -> None:
-    crashes = [("before_commit", "DeliveriesLeased", 2), ("after_commit", "DeliveriesLeased", 1)]
-    crashes += [("before_commit", "EventBooked", 2), ("after_commit", "EventBooked", 1)]
     async with under_load(tmp_path, link="ws", kind=world, **HASTY) as (running, sender):
-        await crashed_at_each(running, crashes)
+        await crashed_at_each(running, LINK_CRASHES)
         await until_live(running)
         seen = await judged(running, sender)
     assert seen["states"]["FILLED"] > 10
@@ -90,10 +98,7 @@ async def test_a_bad_line_to_a_compiled_ea_loses_and_doubles_nothing(tmp_path: P
         await asyncio.to_thread(running.kill, "ea")
         running.start_linked_ea(ACCOUNT, "1001", running.tokens["ea"], "--link", "ws", url=line.url)
         await until_live(running)
-        for trouble in (line.delay, line.slice, line.reset, line.half_open, line.swallow):
-            trouble()
-            await asyncio.sleep(4)
-        line.mend()
+        await line.every_trouble()
         await until_live(running)
         seen = await judged(running, sender)
     assert line.troubled >= 5
@@ -156,12 +161,12 @@ async def entered(place: Place, name: str) -> str:
     raise AssertionError
 
 
-async def storm(places: list[Place], *, storms: int, pace: float) -> float:
+async def storm(places: list[Place], *, storms: int, pace: float) -> tuple[list[list[Decimal]], float]:
     """Every connection is cut at once, then the hub is killed, again and again; each time every EA comes back and trades.
 
-    :returns: seconds from the worst storm to the last mirror that was proven again
+    :returns: the lots that the broker dealt for each entry; seconds from the worst storm to the last mirror proven again
     """
-    worst = 0.0
+    worst, dealt = 0.0, []
     async with BadLine(places[0].world.url, seed=8) as line:
         for place in places:
             start(place, url=line.url, pace=pace)
@@ -180,14 +185,15 @@ async def storm(places: list[Place], *, storms: int, pace: float) -> float:
             placed = await asyncio.gather(*(entered(place, f"s{number}") for place in places))
             for place, order in zip(places, placed, strict=True):
                 await place.becomes(order, "FILLED", 30)
-                assert await traded(place, order) == [Decimal("0.10")]
-    assert len(places[0].world.ledger()) == storms * len(places)
-    return worst
+                dealt.append(await traded(place, order))
+    return dealt, worst
 
 
 @pytest.mark.parametrize("places", [10], indirect=True)
 async def test_ten_compiled_eas_that_lose_their_hub_at_once_all_come_back_and_trade(places: list[Place]) -> None:
-    await storm(places, storms=2, pace=PACE)
+    dealt, _ = await storm(places, storms=2, pace=PACE)
+    assert dealt == [[Decimal("0.10")]] * 20
+    assert len(places[0].world.ledger()) == 20
 
 
 # -- long
@@ -197,7 +203,9 @@ async def test_ten_compiled_eas_that_lose_their_hub_at_once_all_come_back_and_tr
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("places", [100], indirect=True)
 async def test_a_hundred_compiled_eas_storm_back_again_and_again(places: list[Place]) -> None:
-    worst = await storm(places, storms=6, pace=1.0)
+    dealt, worst = await storm(places, storms=6, pace=1.0)
+    assert dealt == [[Decimal("0.10")]] * 600
+    assert len(places[0].world.ledger()) == 600
     print(f"100 EAs were back {worst:.1f} s after the worst storm", file=sys.__stderr__, flush=True)
 
 

@@ -231,11 +231,14 @@ def _deaf_to_death_hub() -> list[Patch]:
     really = hub_link.Link.next_deadline
 
     def next_deadline(self: hub_link.Link) -> int | None:
-        heard, self._heard_at = self._heard_at, 10**15  # else it would want to be woken for what it no longer does
+        heard, self._quiet.heard_at = (
+            self._quiet.heard_at,
+            10**15,
+        )  # else it would want to be woken for what it no longer does
         try:
             return really(self)
         finally:
-            self._heard_at = heard
+            self._quiet.heard_at = heard
 
     return [
         patch.object(hub_link.Link, "_silence", silence),

@@ -26,7 +26,6 @@ from kakehashi.domain.values import Account, MarginMode
 from kakehashi.domain.views import Signal
 from kakehashi.ports import AuditRow, ConfigRow
 from kakehashi.store.memory import Disk, MemoryStore
-from kakehashi.store.rows import decode_order
 from kakehashi.terminal.core.words import AccountSpec
 from kakehashi.terminal.core.words import MarginMode as TerminalMargin
 
@@ -233,7 +232,7 @@ class World:
         store = MemoryStore(self.disk)
         await store.open()
         for row in await store.rows("orders", limit=1_000_000, newest_first=False):
-            order = decode_order(row)
+            order = msgspec.json.decode(row["body"], type=Order)
             if order.id in self.forgotten and self.orders[order.id].created_at != order.created_at:
                 del self.forgotten[order.id]  # its name was given again: from now on it is this one's
             self.orders[order.id] = order

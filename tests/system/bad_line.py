@@ -58,6 +58,13 @@ class BadLine:
         self._befell()
         self._silent = {"up", "down"}
 
+    async def every_trouble(self, each_s: float = 4) -> None:
+        """One trouble after another on top of those before, and at last a good line again."""
+        for trouble in (self.delay, self.slice, self.reset, self.half_open, self.swallow):
+            trouble()
+            await asyncio.sleep(each_s)
+        self.mend()
+
     def mend(self) -> None:
         """A good line again; what hangs is cut."""
         self._late_s, self._slices, self._silent = 0.0, False, set()

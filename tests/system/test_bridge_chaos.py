@@ -12,19 +12,20 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.bridge import World, chaos, load  # noqa: E402
 
 
-def nothing_is_lost(seen: dict[str, Any]) -> None:
-    assert (seen["doubled"], seen["lost"], seen["invented"], seen["unresolved"]) == (0, 0, 0, 0), seen
-    assert set(seen["answers"]) <= {"200", "OUTCOME_UNKNOWN", "TIMEOUT"}, seen
-    assert seen["zombies"] == 0
+def wrong_in(seen: dict[str, Any]) -> dict[str, Any]:
+    """What must be nothing and is something; also, that too little happened to prove anything."""
     before, after = seen["files_before_after"]
-    assert after <= before + 10
-    assert sum(seen["faults"].values()) > 5
-    assert seen["orders"] > 20
+    found = {name: seen[name] for name in ("doubled", "lost", "invented", "unresolved", "zombies")}
+    found["odd answers"] = set(seen["answers"]) - {"200", "OUTCOME_UNKNOWN", "TIMEOUT"}
+    found["files left open"] = after > before + 10
+    found["too few"] = sum(seen["faults"].values()) <= 5 or seen["orders"] <= 20
+    return {name: value for name, value in found.items() if value}
 
 
 async def test_no_order_is_lost_or_doubled_while_terminals_are_killed_and_stopped(tmp_path: Path) -> None:
     async with World(tmp_path).running() as world:
-        nothing_is_lost(await chaos(world, 6, sessions=3))
+        seen = await chaos(world, 6, sessions=3)
+    assert wrong_in(seen) == {}, seen
 
 
 async def test_users_over_http_and_websocket_meet_no_error(tmp_path: Path) -> None:
@@ -37,5 +38,5 @@ async def test_users_over_http_and_websocket_meet_no_error(tmp_path: Path) -> No
 async def test_a_minute_of_chaos_on_ten_sessions(tmp_path: Path) -> None:
     async with World(tmp_path).running() as world:
         seen = await chaos(world, 60, sessions=10)
-    nothing_is_lost(seen)
+    assert wrong_in(seen) == {}, seen
     assert seen["over_deadline_s"] < 1

@@ -18,6 +18,7 @@ from room import ACCOUNT
 from test_kill import (
     EA,
     HUB,
+    LINK_CRASHES,
     PATIENT,
     SOAK_KILLS,
     crashed_at_each,
@@ -62,10 +63,8 @@ async def test_hub_and_linked_ea_killed_at_random_lose_and_double_nothing(tmp_pa
 
 @PATIENT
 async def test_a_hub_that_dies_around_the_commits_of_the_link_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    crashes = [("before_commit", "DeliveriesLeased", 2), ("after_commit", "DeliveriesLeased", 1)]
-    crashes += [("before_commit", "EventBooked", 2), ("after_commit", "EventBooked", 1)]
     async with under_load(tmp_path, link="ws", **HASTY) as (world, sender):
-        await crashed_at_each(world, crashes)
+        await crashed_at_each(world, LINK_CRASHES)
         await until_live(world)
         seen = await judged(world, sender, filled=10)
     assert seen["doubtful"] == []
@@ -86,10 +85,7 @@ async def test_a_bad_line_between_hub_and_ea_loses_and_doubles_nothing(tmp_path:
         await asyncio.to_thread(world.kill, "ea")
         world.start_linked_ea(ACCOUNT, "1001", world.tokens["ea"], "--link", "ws", url=line.url)
         await until_live(world)
-        for trouble in (line.delay, line.slice, line.reset, line.half_open, line.swallow):
-            trouble()
-            await asyncio.sleep(4)
-        line.mend()
+        await line.every_trouble()
         await until_live(world)
         seen = await judged(world, sender, filled=10)
     assert line.troubled >= 5

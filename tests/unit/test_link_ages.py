@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from kakehashi.domain import linkwords as w
+from kakehashi.domain.eras import Clocks, Eras
 from kakehashi.domain.frames import Hello
 from kakehashi.domain.linkwords import LinkSettings, LinkState
 from kakehashi.domain.orders import Op, Order
@@ -10,7 +11,6 @@ from kakehashi.domain.values import Account, Side
 from kakehashi.engine.engine import Engine
 from kakehashi.engine.links import Links
 from kakehashi.engine.state import EngineSettings
-from kakehashi.services.ids import Eras
 
 AT = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -70,32 +70,21 @@ def test_an_order_goes_on_ageing_when_the_wall_clock_is_set_back_while_no_hub_ru
     assert [e.age_ms for e in links.wishes("a", now=42_000, at=AT - 20_000) if isinstance(e, w.Deliver)] == [40_000]
 
 
-class Machine:
-    """Clocks to be set; ``boot`` names the start of the machine."""
-
-    def __init__(self, wall: int, monotonic: float, boot: str = "b1") -> None:
-        self.wall, self.seconds, self.name = wall, monotonic, boot
-
-    def now_ms(self) -> int:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def boot(self) -> str:
-        return self.name
+def machine(wall: int, monotonic_s: float, boot: str = "b1") -> Clocks:
+    """What its clocks say; ``boot`` names the start of the machine."""
+    return Clocks(boot=boot, wall_ahead=wall - int(monotonic_s * 1000))
 
 
 def test_each_order_is_older_by_what_the_clock_was_set_back_after_it() -> None:
-    eras = Eras().on(Machine(AT, 100.0), 1)
-    eras = eras.on(Machine(AT + 10_200, 110.0), 5)  # kept right by small corrections
-    eras = eras.on(Machine(AT - 40_000, 120.0), 7)  # set back by a minute
-    now = Machine(AT - 30_000, 130.0)
+    eras = Eras().on(machine(AT, 100.0), 1)
+    eras = eras.on(machine(AT + 10_200, 110.0), 5)  # kept right by small corrections
+    eras = eras.on(machine(AT - 40_000, 120.0), 7)  # set back by a minute
+    now = machine(AT - 30_000, 130.0)
     assert [eras.set_back_since(order, now) for order in (1, 6, 7, 9)] == [60_000, 60_000, 0, 0]
-    assert eras.set_back_since(1, Machine(AT - 30_000, 30.0, boot="b2")) == 0, "no clock counted through a restart"
-    assert eras.set_back_since(1, Machine(AT + 3_600_000, 130.0)) == 0, "set ahead: the wall clock tells it by itself"
+    assert eras.set_back_since(1, machine(AT - 30_000, 30.0, boot="b2")) == 0, "no clock counted through a restart"
+    assert eras.set_back_since(1, machine(AT + 3_600_000, 130.0)) == 0, "set ahead: the wall clock tells it by itself"
 
 
 def test_where_the_start_of_the_machine_has_no_name_nothing_is_claimed() -> None:
-    eras = Eras().on(Machine(AT, 100.0, boot=""), 1)
-    assert eras.set_back_since(1, Machine(AT - 60_000, 101.0, boot="")) == 0
+    eras = Eras().on(machine(AT, 100.0, boot=""), 1)
+    assert eras.set_back_since(1, machine(AT - 60_000, 101.0, boot="")) == 0

@@ -15,6 +15,7 @@
 #define KAKEHASHI_CORRECTIONS_MQH
 
 #include <Kakehashi/Acts.mqh>
+#include <Kakehashi/Looks.mqh>
 #include <Kakehashi/Memory.mqh>
 
 // How often one exit is corrected; then it is left to the person who has been told of it.
@@ -187,5 +188,92 @@ long OpenedUnits(const Evt &evt, const DealRow &history[])
      }
    return (found < mine || rows[0].entry != "IN") ? -1 : total;
   }
+
+// The corrections that are to be made.
+class CDebts
+  {
+private:
+   CMemory          *m_memory;
+   CLooks           *m_looks;
+
+public:
+   Owed              rows[];
+
+                     CDebts(void)
+     {
+      m_memory = NULL;
+      m_looks = NULL;
+     }
+
+   void              Init(CMemory *mind, CLooks *wishes)
+     {
+      m_memory = mind;
+      m_looks = wishes;
+     }
+
+   // Takes up what is owed for a command that has ended.
+   void              Owe(const int work)
+     {
+      Owed due;
+      if(!IsOwed(m_memory, work, due))
+         return;
+      int at = 0, count = ArraySize(rows);
+      while(at < count && rows[at].work != work)
+         at++;
+      if(at == count)
+         ArrayResize(rows, count + 1);
+      rows[at] = due;
+     }
+
+   void              Forgive(const int at)
+     {
+      int last = ArraySize(rows) - 1;
+      for(int i = at; i < last; i++)
+         rows[i] = rows[i + 1];
+      ArrayResize(rows, last);
+     }
+
+   // Whether an exit of the symbol has to be corrected first (R10).
+   bool              Hinder(const Cmd &cmd) const
+     {
+      for(int i = 0; i < ArraySize(rows); i++)
+         if(Conflict(cmd, m_memory.works[rows[i].work].cmd, true))
+            return true;
+      return false;
+     }
+
+   // Reads history for how much was opened; what it does not say for so long is forgiven.
+   void              Ask(const int at, const long now)
+     {
+      int work = rows[at].work, deal = OpeningDeal(m_memory.works[work].evt);
+      if(deal < 0 || rows[at].looks >= FIX_LOOKS)
+        {
+         Forgive(at);
+         return;
+        }
+      rows[at].looks++;
+      rows[at].next = now + ((rows[at].looks <= 3) ? LOOK_SOON_MS : LOOK_LATER_MS);
+      string position = m_memory.works[work].evt.deals[deal].position;
+      rows[at].n = m_looks.Ask("fix:" + m_memory.works[work].cmd.id, "", "", position, 1);
+     }
+
+   void              Hear(const Seen &seen, const long now)
+     {
+      for(int i = 0; i < ArraySize(rows); i++)
+        {
+         int work = rows[i].work, deal = OpeningDeal(m_memory.works[work].evt);
+         if(rows[i].n != seen.n || deal < 0 || rows[i].counted)
+            continue;
+         long opened = OpenedUnits(m_memory.works[work].evt, seen.deals);
+         if(opened <= 0)
+            return;
+         string side = m_memory.works[work].evt.deals[deal].side, position = m_memory.works[work].evt.deals[deal].position;
+         CorrectionOf(m_memory, work, side, UnitsText(opened), position, rows[i].cmd);
+         rows[i].counted = true;
+         rows[i].next = now;
+         return;
+        }
+     }
+  };
 
 #endif

@@ -1,6 +1,6 @@
 //+------------------------------------------------------------------+
-//| Link.mqh: the session with the hub: connection, identity, lease, |
-//| clocks, heartbeat, outbox (R4, R5, R9, R20, R21).                |
+//| Link.mqh: the session with the hub: connection, identity,        |
+//| heartbeat, commands, state (R4, R5, R9, R20, R21).               |
 //|                                                                  |
 //| What happened is brought in by the Take... methods, each with the|
 //| monotonic and the wall clock; what is to be done about it comes  |
@@ -13,21 +13,15 @@
 
 #include <Kakehashi/Executions.mqh>
 #include <Kakehashi/Hello.mqh>
+#include <Kakehashi/Lease.mqh>
 #include <Kakehashi/Mirror.mqh>
 #include <Kakehashi/Outbox.mqh>
 #include <Kakehashi/Packer.mqh>
 
 #define HELLO_MS 5000
 #define AFTER_CHANGE_MS 500
-#define GAP_MS 1000
-#define SKEW_MS 2000
-// A gap after which the terminal's picture is as doubtful as after a start.
-#define SLEPT_MS 5000
 #define RETRY_LEAST_MS 250
 #define RETRY_MOST_MS 5000
-#define STAMPS_MS 120000
-// Counted for a pause of unknown length: longer than an entry lives, shorter than an exit.
-#define PAUSE_UNKNOWN_MS 3600000
 
 enum ENUM_PHASE
   {
@@ -43,24 +37,16 @@ private:
    string            m_token;
    CMemory          *m_mind;
    CSynced           m_synced;
+   CLease            m_lease;
    bool              m_renew;
-   long              m_lease_ms;
    long              m_hb_ms;
    long              m_dead_ms;
-   long              m_greeted;
    long              m_heard;
    bool              m_snap_asked;
-   bool              m_congested;
    COutbox           m_outbox;
-   Stamp             m_beats[];
    long              m_n;
    long              m_beat_at;
    long              m_changed;
-   long              m_lease_end;
-   bool              m_clocked;
-   long              m_last_now;
-   long              m_last_wall;
-   long              m_gap_at;
    long              m_retry_ms;
    string            m_syms[]; // SYMS as they were read last
 
@@ -80,21 +66,13 @@ public:
       drop = "";
       phase = PHASE_DOWN;
       m_renew = false;
-      m_lease_ms = 15000;
       m_hb_ms = 5000;
       m_dead_ms = 12000;
-      m_greeted = 0;
       m_heard = 0;
       m_snap_asked = false;
-      m_congested = false;
       m_n = 0;
       m_beat_at = NEVER;
       m_changed = NEVER;
-      m_lease_end = NEVER;
-      m_clocked = false;
-      m_last_now = 0;
-      m_last_wall = 0;
-      m_gap_at = NEVER;
       m_retry_ms = RETRY_LEAST_MS;
       wait_ms = RETRY_LEAST_MS;
       watch = false;
@@ -113,7 +91,7 @@ public:
      }
 
    bool              Synced(void) const { return m_synced.since != NEVER; }
-   bool              MayStart(void) const { return m_lease_end != NEVER && m_gap_at == NEVER; }
+   bool              MayStart(void) const { return m_lease.MayStart(); }
 
    //--- the shell's side. `fresh`: a random id, taken as the instance if the journal cannot vouch for the old one (R2)
 
@@ -134,7 +112,7 @@ public:
          mirror.Forget();
         }
       phase = PHASE_GREETING;
-      m_greeted = now;
+      m_lease.greeted = now;
       m_heard = now;
       drop = "";
       pen.up = true;
@@ -161,14 +139,6 @@ public:
       pen.Note(CleanNote());
       phase = PHASE_DOWN;
       pen.up = false;
-     }
-
-   void              TakeCongested(const bool on) { m_congested = on; }
-
-   void              TakeView(const View &view, const long now, const long wall)
-     {
-      acts.view = view;
-      TakeRead(now, wall);
      }
 
    // The terminal was read into acts.view.
@@ -222,7 +192,7 @@ public:
      {
       Clocks(now, wall);
       CPacker packer;
-      for(int i = 0; i < ArraySize(rows) && !m_congested; i++)
+      for(int i = 0; i < ArraySize(rows); i++)
          packer.Add(QuoteText(rows[i]));
       packer.Close();
       for(int i = 0; i < ArraySize(packer.lists); i++)
@@ -300,7 +270,7 @@ private:
       pen.up = false;
       m_retry_ms = MathMin(m_retry_ms * 2, RETRY_MOST_MS);
       wait_ms = m_retry_ms;
-      if(m_lease_end == NEVER) // no heartbeat of ours was ever answered: what was acked has no lease to wait for
+      if(!m_lease.Runs()) // no heartbeat of ours was ever answered: what was acked has no lease to wait for
          acts.LeaseLost();
      }
 
@@ -326,11 +296,11 @@ private:
       if(frame.ep > m_mind.ep)
         {
          acts.LeaseLost();
-         m_lease_end = NEVER;
+         m_lease.End();
          pen.Note(EpochNote(frame.ep));
         }
       phase = PHASE_UP;
-      m_lease_ms = frame.lease_ms;
+      m_lease.ms = frame.lease_ms;
       m_hb_ms = frame.hb_ms;
       m_dead_ms = frame.dead_ms;
       m_retry_ms = RETRY_LEAST_MS;
@@ -365,7 +335,7 @@ private:
    // Only under the epoch we hold, and only if its age can be told (R5, R9).
    void              Command(const Cmd &cmd, const long now)
      {
-      long sent = (cmd.hn == 0) ? m_greeted : BeatAt(cmd.hn);
+      long sent = m_lease.SentAt(cmd.hn);
       string ep = IntegerToString(cmd.ep), ours = IntegerToString(m_mind.ep);
       bool numbers = IsDigits(cmd.magic) && (cmd.target == "" || IsDigits(cmd.target)) && cmd.seq > 0;
       if(cmd.ep != m_mind.ep)
@@ -405,60 +375,26 @@ private:
       watch = watch || set;
      }
 
-   //--- lease and clocks
-
-   // After a pause nothing is started before an answer to a heartbeat that was sent after it (R9).
+   // What is seen before and after a pause is not told apart: the picture has to settle again.
    void              Clocks(const long now, const long wall)
      {
-      if(m_clocked)
+      Pause pause;
+      m_lease.Read(now, wall, pause);
+      if(pause.gap)
+         m_beat_at = NEVER;
+      acts.Age(pause.older);
+      if(pause.slept)
         {
-         long passed = now - m_last_now, walked = wall - m_last_wall;
-         if(passed > GAP_MS || MathAbs(walked - passed) > SKEW_MS)
-           {
-            m_gap_at = now;
-            m_beat_at = NEVER;
-           }
-         if(walked - passed > SKEW_MS)
-            Age(walked - passed);
-         else if(passed - walked > SKEW_MS) // set back, perhaps while the machine was paused: for how long nobody knows
-            Age(PAUSE_UNKNOWN_MS);
-         if(MathMax(passed, walked) > SLEPT_MS)
-           {
-            m_synced.Broken();
-            acts.synced_since = NEVER;
-           }
+         m_synced.Broken();
+         acts.synced_since = NEVER;
         }
-      m_clocked = true;
-      m_last_now = now;
-      m_last_wall = wall;
-     }
-
-   // A paused machine's timer stood still: whatever age is counted from lies that much further back (R9).
-   void              Age(const long ms)
-     {
-      m_greeted -= ms;
-      for(int i = 0; i < ArraySize(m_beats); i++)
-         m_beats[i].at -= ms;
-      acts.Age(ms);
-     }
-
-   long              BeatAt(const long n) const
-     {
-      for(int i = ArraySize(m_beats) - 1; i >= 0; i--)
-         if(m_beats[i].n == n)
-            return m_beats[i].at;
-      return NEVER;
      }
 
    void              BeatAnswered(const FromHub &frame)
      {
-      long sent = BeatAt(frame.n);
       m_outbox.Acked(frame.evt_ack);
-      if(sent == NEVER || frame.ep != m_mind.ep)
-         return;
-      m_lease_end = MathMax(m_lease_end, sent + m_lease_ms);
-      if(m_gap_at != NEVER && sent >= m_gap_at)
-         m_gap_at = NEVER;
+      if(frame.ep == m_mind.ep)
+         m_lease.BeatAnswered(frame.n);
      }
 
    //--- what is due
@@ -466,9 +402,9 @@ private:
    void              Turn(const long now, const long wall)
      {
       CheckPeer(now);
-      if(m_lease_end != NEVER && now >= m_lease_end)
+      if(m_lease.IsOver(now))
         {
-         m_lease_end = NEVER;
+         m_lease.End();
          acts.LeaseLost();
         }
       acts.Turn(MayStart(), now, wall);
@@ -481,7 +417,7 @@ private:
 
    void              CheckPeer(const long now)
      {
-      if(phase == PHASE_GREETING && now >= m_greeted + HELLO_MS)
+      if(phase == PHASE_GREETING && now >= m_lease.greeted + HELLO_MS)
          Leave("NO_WELCOME", 0);
       else if(phase == PHASE_UP && now >= m_heard + m_dead_ms)
          Leave("DEAD", 0);
@@ -496,8 +432,7 @@ private:
       m_n++;
       m_beat_at = now;
       m_changed = NEVER;
-      ForgetOld(m_beats, now - STAMPS_MS);
-      AddStamp(m_beats, m_n, now);
+      m_lease.Beaten(m_n, now);
       string text = Opened("HB") + PairLong("n", m_n) + PairLong("boot", m_mind.boot) + PairLong("sseq", mirror.sseq);
       text = text + PairLong("crc", mirror.crc) + PairLong("ocrc", mirror.ocrc) + PairLong("npos", mirror.count);
       text = text + PairLong("gen", m_mind.control.gen) + PairBool("synced", Synced());
@@ -510,7 +445,7 @@ private:
    // A SNAP where one is due; else, once the terminal may be believed, what changed (R11).
    void              TellState(const long now)
      {
-      if(!acts.view.there || m_congested)
+      if(!acts.view.there)
          return;
       bool synced = Synced(), collapsed = false;
       string delta = "";

@@ -308,13 +308,13 @@ private:
         }
       ArrayResize(m_link.acts.trades, 0);
       Say();
-      for(int i = 0; i < ArraySize(m_link.acts.looks); i++)
+      for(int i = 0; i < ArraySize(m_link.acts.looks.rows); i++)
         {
          int count = ArraySize(m_asked);
          ArrayResize(m_asked, count + 1, 16);
-         m_asked[count] = m_link.acts.looks[i];
+         m_asked[count] = m_link.acts.looks.rows[i];
         }
-      ArrayResize(m_link.acts.looks, 0);
+      ArrayResize(m_link.acts.looks.rows, 0);
       if(m_link.watch)
         {
          m_link.watch = false;

@@ -63,11 +63,6 @@ public:
       m_valued = NEVER;
      }
 
-   int               Unanswered(void) const { return ArraySize(m_open); }
-
-   // The terminal said that something happened: deals are looked for with the next view.
-   void              Announced(void) { m_deals_due = true; }
-
    // One read. `told`: the newest deal that was told; empty: none, those made since `since` (broker time, ms) are.
    void              Read(View &view, const string told, const long since, const long now)
      {

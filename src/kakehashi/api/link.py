@@ -17,7 +17,8 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from kakehashi.domain.errors import KakehashiError, Rejected
-from kakehashi.domain.frames import MAX_FRAME, Bye, Hello, encode, from_ea
+from kakehashi.domain.framecodec import MAX_FRAME, encode, from_ea
+from kakehashi.domain.frames import Bye, Hello
 from kakehashi.services.hub import Hub
 from kakehashi.services.reception import Guest
 

@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from kakehashi.api.hot import Call, HotDoor, Said
 from kakehashi.domain.errors import KakehashiError, Malformed, Rejected
-from kakehashi.domain.frames import Hello, from_ea
+from kakehashi.domain.framecodec import from_ea
+from kakehashi.domain.frames import Hello
 from kakehashi.services.hub import Hub
 from kakehashi.services.ingest import refusal
 

@@ -1,26 +1,14 @@
 """The MT5 bridge's settings (section ``bridge``)."""
 
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator
 
 from kakehashi.config.oncall import check_hours
-from kakehashi.config.section import Section, setting
-
-
-def _host(host: str) -> str:
-    if host != "localhost":
-        ip_address(host)
-    return host
-
-
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+from kakehashi.config.section import Host, Listed, Section, setting
 
 
 def _origins(entries: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,9 +23,7 @@ class BridgeSection(Section):
     enabled: bool = setting(
         False, "Whether `kakehashi up` runs the bridge too.", "`kakehashi up` でブリッジも起動するか。"
     )
-    host: Annotated[str, AfterValidator(_host)] = setting(
-        "127.0.0.1", "The address the MT5 bridge listens on.", "MT5 ブリッジが待ち受けるアドレス。"
-    )
+    host: Host = setting("127.0.0.1", "The address the MT5 bridge listens on.", "MT5 ブリッジが待ち受けるアドレス。")
     port: int = setting(
         7802,
         "The port the MT5 bridge listens on; 0 takes a free one.",
@@ -156,7 +142,7 @@ class BridgeSection(Section):
         ge=10,
         le=100_000,
     )
-    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = setting(
+    origins: Annotated[Listed, AfterValidator(_origins)] = setting(
         (),
         "Web pages that may call the bridge from a browser (CORS): exact origins, separated by commas.",
         "ブラウザから利用できるページのオリジン(CORS)。カンマ区切り。",

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kakehashi.config.bridge import BridgeSection
 from kakehashi.config.link import LinkSection
 from kakehashi.config.oncall import IncidentsSettings, NotifySettings
 from kakehashi.config.secrets import bad_config, resolve_secret
-from kakehashi.config.section import Section, setting
+from kakehashi.config.section import Host, Listed, Section, setting
 
 PREFIX: Final = "KAKEHASHI_"
 
@@ -84,10 +84,6 @@ def _default_store() -> str:
     return "sqlite:///" + quote((data_dir() / "kakehashi.db").as_posix(), safe="/:")
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
 def _check_addresses(entries: tuple[str, ...]) -> tuple[str, ...]:
     networks(entries)
     return entries
@@ -97,12 +93,6 @@ def _check_store_url(url: str) -> str:
     if not url.startswith(("sqlite:///", "postgresql://", "secret://")):
         raise ValueError("expected sqlite:////abs/file.db, postgresql://... or secret://aws|gcp/...")
     return url
-
-
-def _check_host(host: str) -> str:
-    if host != "localhost":
-        ip_address(host)
-    return host
 
 
 def _check_zone(name: str) -> str:
@@ -116,7 +106,7 @@ def _check_zone(name: str) -> str:
 
 
 RateField: TypeAlias = Annotated[InstanceOf[Rate], BeforeValidator(parse_rate)]
-Addresses: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_addresses)]
+Addresses: TypeAlias = Annotated[Listed, AfterValidator(_check_addresses)]
 
 
 class StoreSettings(Section):
@@ -148,9 +138,7 @@ class StoreSettings(Section):
 
 
 class HubSettings(Section):
-    host: Annotated[str, AfterValidator(_check_host)] = setting(
-        "127.0.0.1", "The address the hub listens on.", "ハブが待ち受けるアドレス。"
-    )
+    host: Host = setting("127.0.0.1", "The address the hub listens on.", "ハブが待ち受けるアドレス。")
     port: int = setting(
         7800, "The port the hub listens on; 0 takes a free one.", "ハブのポート。0 は空きポート。", ge=0, le=65535
     )

@@ -1,8 +1,25 @@
 """What every section of settings is made of."""
 
-from typing import Any
+from ipaddress import ip_address
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode
+
+
+def _check_host(host: str) -> str:
+    if host != "localhost":
+        ip_address(host)
+    return host
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Host: TypeAlias = Annotated[str, AfterValidator(_check_host)]
+Listed: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Several, separated by commas."""
 
 
 def setting(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kakehashi.domain.frames import FromHub, Halt, Hello, Limits, Resume, Set, Welcome
+from kakehashi.domain.frames import Hello, Limits, Welcome
 from kakehashi.domain.linkwords import LinkRecord, LinkSettings, Seen
 from kakehashi.domain.values import Millis
 
@@ -144,13 +144,3 @@ def welcome(record: LinkRecord, settings: LinkSettings) -> Welcome:
         gen=record.gen,
         limits=Limits(max_unacked=settings.max_unacked),
     )
-
-
-def controls(record: LinkRecord, *, above: int) -> list[FromHub]:
-    """HALT or RESUME, and SET, as far as their ``gen`` is above what the EA echoed; in the order they were given (R21)."""
-    halt: FromHub = Halt(gen=record.halt_gen) if record.halted else Resume(gen=record.halt_gen)
-    told: list[tuple[int, FromHub]] = [
-        (record.halt_gen, halt),
-        (record.set_gen, Set(gen=record.set_gen, symbols=record.symbols)),
-    ]
-    return [frame for gen, frame in sorted(told, key=lambda pair: pair[0]) if gen > above]

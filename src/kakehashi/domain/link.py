@@ -12,9 +12,10 @@ import msgspec
 
 from kakehashi.domain import frames as f
 from kakehashi.domain import linkwords as w
-from kakehashi.domain.admission import Claim, Refusal, controls, entered, lease_held, refusal, seeing, welcome
+from kakehashi.domain.admission import Claim, Refusal, entered, lease_held, refusal, seeing, welcome
 from kakehashi.domain.commands import Commands, Delivery, Outlet
 from kakehashi.domain.errors import IllegalTransition
+from kakehashi.domain.linkpatience import Controls, Gap, Silence
 from kakehashi.domain.linkstate import Mirror
 from kakehashi.domain.linkwords import Alarm, Arrived, LinkRecord, LinkSettings, Session, Steps, Turn
 from kakehashi.domain.values import Millis
@@ -24,9 +25,6 @@ POLICY, LEASE_HELD, REPLACED, NORMAL = 1008, 4001, 4002, 1000
 
 QUARTER_MS: Final = 900_000
 """Time zones differ by whole quarters of an hour; the rest is delay."""
-
-RESENDS: Final = 5
-"""How often missing events are asked for before they are given up: an EA keeps them for 30 days only."""
 
 
 class Link:
@@ -52,17 +50,13 @@ class Link:
         self.live: str | None = None
         self.mirror = Mirror(settings, now=now, positions=positions)
         self.commands = Commands(settings, deliveries, now=now)
-        # After a restart the old holder keeps its right for one whole lease: nobody knows when it last heard an HBA.
-        self._heard_at = now
+        self._quiet = Silence(settings, now)
+        self._controls = Controls(settings)
+        self._gap = Gap(settings)
         self._hello: f.Hello | None = None
         self._claim: Claim | None = None
         self._beat: tuple[str, int, int, Millis] | None = None
-        self._told_gen = 0
-        self._gen_sent_at: Millis | None = None
         self._snap_asked_at: Millis | None = None
-        self._tested_at: Millis | None = None
-        self._resent_at: Millis | None = None
-        self._resends = 0
         self._balance: w.Balanced | None = None
         self._errors: dict[str, int] = {}
         self._done: dict[str, None] = {}
@@ -91,43 +85,27 @@ class Link:
         return heard and self.mirror.fresh(now)
 
     def _mute(self, now: Millis) -> bool:
-        """Whether an EA that has work does not answer: it may have done it, long before a heartbeat is missed."""
-        tested = self._tested_at
-        asked = tested is not None and tested > self._heard_at and now - tested >= self.settings.probe_ms
-        return asked and self.commands.under_way
-
-    @property
-    def _test_at(self) -> Millis | None:
-        """When silence is to be broken by TEST: soon where work is under way; None: it was, and waits for the answer."""
-        if self._tested_at is not None and self._tested_at > self._heard_at:
-            return None
-        patience = self.settings.probe_ms if self.commands.under_way else self.settings.test_ms
-        return self._heard_at + patience
+        return self._quiet.mute(now, works=self.commands.under_way)
 
     def leased(self, now: Millis) -> bool:
         """Whether an instance holds the account, or may still believe so (R5)."""
-        held = bool(self.record.instance) and now - self._heard_at < self.settings.lease_ms
-        return self.live is not None or held
+        return self.live is not None or (bool(self.record.instance) and now < self._quiet.lease_end)
 
     def next_deadline(self) -> Millis | None:
         """When ``TimePassed`` is due, monotonic ms; None: not before something happens."""
         times = [self.commands.expires_next()]
-        s = self.settings
         if self._claim is not None:
             times.append(self._claim.until)
         elif self.live is not None:
-            times += [self._heard_at + s.dead_ms, self.mirror.deadline()]
+            works = self.commands.under_way
+            times += [self._quiet.dead_at, self._quiet.test_at(works=works), self.mirror.deadline()]
+            if self.session is Session.FRESH:
+                times.append(self._quiet.mute_at(works=works))
             if not self.mirror.wanted:
                 times.append(self.mirror.full_sync_at)
-            test_at = self._test_at
-            if test_at is not None:
-                times.append(test_at)
-            elif self.session is Session.FRESH and self.commands.under_way:
-                times.append((self._tested_at or 0) + s.probe_ms)
-            if self.mirror.wanted and self._snap_asked_at is not None:
-                times.append(self._snap_asked_at + s.resend_ms)
-            if self._gen_sent_at is not None and controls(self.record, above=self._told_gen):
-                times.append(self._gen_sent_at + s.resend_ms)
+            elif self._snap_asked_at is not None:
+                times.append(self._snap_asked_at + self.settings.resend_ms)
+            times.append(self._controls.deadline(self.record))
             if self.commands:
                 times.append(self.commands.deadline(self._outlet(), self.mirror))
         return min((at for at in times if at is not None), default=None)
@@ -144,21 +122,18 @@ class Link:
             return  # it has to wait for WELCOME
         elif conn != self.live:
             self._close(conn, POLICY, "HELLO first")
-        elif self._claim is not None:
-            self._heard_at = event.now
-            if isinstance(frame, f.Test) and frame.re and frame.id == self._claim.probe:
-                self._cloned(event.conn, self._claim.conn)
         else:
-            self._heard_at = event.now
-            _HEARD[type(frame)](self, frame, event)
+            self._quiet.heard_at = event.now
+            if self._claim is None:
+                _HEARD[type(frame)](self, frame, event)
+            elif isinstance(frame, f.Test) and frame.re and frame.id == self._claim.probe:
+                self._cloned(conn, self._claim.conn)
 
     def _garbled(self, event: w.Garbled) -> None:
-        if event.conn in self._done:
-            return
-        if event.conn != self.live:
+        if event.conn == self.live:
+            self._bad(event.conn, event.code, event.message)
+        elif event.conn not in self._done:
             self._close(event.conn, POLICY, "HELLO first")
-            return
-        self._bad(event.conn, event.code, event.message)
 
     def _bad(self, conn: str, code: str, message: str) -> None:
         """Answer ERR; too many and the connection goes."""
@@ -190,12 +165,15 @@ class Link:
         """A dead peer, or one that does not answer the probe, makes way before anything else is judged."""
         claim = self._claim
         if claim is not None and now >= claim.until:
-            self._close(self.live, REPLACED, "another connection of the same instance took its place")
-            self._unlink(Turn.LOST, "silent when another connection came")
+            self._replace()
             self._admit(claim.conn, claim.hello, now, at)
-        elif self.live is not None and claim is None and now - self._heard_at >= self.settings.dead_ms:
+        elif self.live is not None and claim is None and now >= self._quiet.dead_at:
             self._close(self.live, POLICY, "silent for too long")
             self._unlink(Turn.LOST, "silent for too long")
+
+    def _replace(self) -> None:
+        self._close(self.live, REPLACED, "another connection of the same instance took its place")
+        self._unlink(Turn.LOST, "silent when another connection came")
 
     def _close(self, conn: str | None, code: int, why: str) -> None:
         if conn is not None:
@@ -216,6 +194,9 @@ class Link:
             self._out.facts.append(w.SessionMoved(before=self.session, after=after, why=why))
             self.session = after
 
+    def _alarm(self, code: str, text: str) -> None:
+        self._out.facts.append(Alarm(code=code, subject=self.record.account, text=text))
+
     def _send(self, frame: f.FromHub, conn: str | None = None) -> None:
         to = conn or self.live
         if to is not None:
@@ -232,28 +213,25 @@ class Link:
                 self._close(conn, POLICY, "a connection has one instance")
                 self._unlink(Turn.LOST, "a second HELLO of another instance")
                 return
-            self._heard_at = now
+            self._quiet.heard_at = now
             self._send(welcome(self.record, self.settings))  # said again: a poll whose answer was lost
             return
-        if (no := refusal(self.record, hello)) or (
-            no := lease_held(
-                self.record, hello, left=self._heard_at + self.settings.lease_ms - now, live=self.live is not None
-            )
-        ):
+        left = self._quiet.lease_end - now
+        no = refusal(self.record, hello) or lease_held(self.record, hello, left=left, live=self.live is not None)
+        if no is not None:
             self._refuse(conn, no)
-        elif self._claim is not None or (self.live and now - self._heard_at <= self.settings.stale_ms):
+        elif self._claim is not None or (self.live and now - self._quiet.heard_at <= self.settings.stale_ms):
             self._claimed(event, hello)
         else:
             if self.live is not None:
-                self._close(self.live, REPLACED, "another connection of the same instance took its place")
-                self._unlink(Turn.LOST, "silent when another connection came")
+                self._replace()
             self._admit(conn, hello, now, event.at)
 
     def _refuse(self, conn: str, no: Refusal) -> None:
         self._send(f.Refuse(reason=no.reason, retry_ms=no.retry_ms), conn)
         self._close(conn, LEASE_HELD, no.reason)
         if no.alarm:
-            self._out.facts.append(Alarm(code=no.reason, subject=self.record.account, text=no.text))
+            self._alarm(no.reason, no.text)
 
     def _claimed(self, event: Arrived, hello: f.Hello) -> None:
         """The same instance twice: a connection that came back before its loss was noticed, or a cloned machine."""
@@ -261,8 +239,7 @@ class Link:
         if self._claim is not None:
             if event.conn != self._claim.conn:
                 self._close(self._claim.conn, REPLACED, "another connection of the same instance took its place")
-            until = self._claim.until
-            probe = self._claim.probe
+            until, probe = self._claim.until, self._claim.probe
         else:
             self._probes += 1
             probe = f"alive-{self._probes}"
@@ -278,27 +255,29 @@ class Link:
         for conn in conns:
             self._refuse(conn, no)
         self._unlink(Turn.CLONED, "one instance on two live connections")
-        self._out.facts.append(Alarm(code=no.reason, subject=self.record.account, text=name))
+        self._alarm(no.reason, name)
 
     def _admit(self, conn: str, hello: f.Hello, now: Millis, at: Millis) -> None:
         entry = entered(self.record, hello)
         self.record = entry.record
-        self._out.facts += self.commands.doubt(hello.instance, self._heard_at + self.settings.lease_ms)
+        self._out.facts += self.commands.doubt(hello.instance, self._quiet.lease_end)
         if entry.taken_over:
             self.mirror.another_instance()
-            self._told_gen = 0
+            self._controls.told_gen = 0
         if self._beat is not None and self._beat[:2] != (hello.instance, hello.boot):
             self._beat = None
-        self.live, self._hello, self._heard_at = conn, hello, now
-        self._resends, self.mirror.wanted = 0, ""  # a SNAP comes with HELLO
+        self.live, self._hello = conn, hello
+        self._quiet.begin(now)
+        self._controls.at_once()
+        self._gap.begin()
+        self.mirror.wanted, self._snap_asked_at = "", None  # a SNAP comes with HELLO
         if hello.broker_time:
             self._keep(broker_offset=round((hello.broker_time - at) / QUARTER_MS) * QUARTER_MS)
-        self._snap_asked_at = self._gen_sent_at = self._resent_at = self._tested_at = None
         self._turn(Turn.WELCOMED, hello.instance)
         self._out.facts.append(w.Admitted(hello=hello, epoch=self.record.epoch, taken_over=entry.taken_over))
         self._send(welcome(self.record, self.settings))
         if entry.behind:
-            self._out.facts.append(Alarm(code="HUB_RESTORED", subject=self.record.account, text=entry.behind))
+            self._alarm("HUB_RESTORED", entry.behind)
             self._send(f.Resend(start=self.record.seen[hello.instance].evt_hi + 1))
         self.commands.resend_at_once()
 
@@ -321,10 +300,10 @@ class Link:
         evt_ack = record.seen[record.instance].evt_hi
         self._send(f.HeartbeatAck(n=hb.n, ep=record.epoch, evt_ack=evt_ack))
         self._out.facts += self.mirror.beat(hb, event.now)
-        self._told_gen = hb.gen
+        self._controls.told_gen = hb.gen
         if hb.gen > record.gen:  # a HALT that this copy of the hub does not know must not be lifted by it
             self._keep(gen=hb.gen, suspended=True)
-            self._out.facts.append(Alarm(code="HUB_RESTORED", subject=record.account, text=f"gen {hb.gen}"))
+            self._alarm("HUB_RESTORED", f"gen {hb.gen}")
         told = w.Balanced(
             balance=hb.balance, equity=hb.equity, credit=hb.credit, margin=hb.margin, trade_allowed=hb.trade_allowed
         )
@@ -346,17 +325,15 @@ class Link:
         name = self.record.instance
         booked = self.record.seen[name].evt_hi
         if evt.n > booked + 1:
-            if self._resent_at is not None and event.now - self._resent_at < self.settings.resend_ms:
+            if self._gap.asked(event.now):
                 return
-            if self._resends < RESENDS:
-                self._resent_at, self._resends = event.now, self._resends + 1
+            if self._gap.ask(event.now):
                 self._send(f.Resend(start=booked + 1))
                 return
-            text = f"{booked + 1} to {evt.n - 1} of {name}"
-            self._out.facts.append(Alarm(code="EVENTS_LOST", subject=self.record.account, text=text))
+            self._alarm("EVENTS_LOST", f"{booked + 1} to {evt.n - 1} of {name}")
             booked = evt.n - 1
         if evt.n == booked + 1:
-            self._resends = 0
+            self._gap.closed()
             self._line(evt.j)
             self._see(name, evt_hi=evt.n)
             known = bool(evt.id) and self.commands.find(evt.id) is not None
@@ -369,23 +346,17 @@ class Link:
         if answer.position:
             self._out.facts += self.mirror.answered(answer)
             return
-        self._out.facts += self.commands.answered(
-            answer,
-            self.mirror,
-            event.now,
-            broker_offset=self.record.broker_offset,
-            instance=self.record.instance,
-        )
+        offset, name = self.record.broker_offset, self.record.instance
+        self._out.facts += self.commands.answered(answer, self.mirror, event.now, broker_offset=offset, instance=name)
         self._out.facts += self.mirror.deals(answer.found)
 
     def _state(self, frame: f.Snap | f.Delta, event: Arrived) -> None:
         if frame.boot != self.record.boot:
             self._other_boot(event.conn)
             return
+        now = event.now
         try:
-            facts = (
-                self.mirror.snap(frame, event.now) if isinstance(frame, f.Snap) else self.mirror.delta(frame, event.now)
-            )
+            facts = self.mirror.snap(frame, now) if isinstance(frame, f.Snap) else self.mirror.delta(frame, now)
         except ValueError as e:
             self._bad(event.conn, "BAD_FRAME", str(e))
             return
@@ -410,9 +381,7 @@ class Link:
 
     def _err(self, frame: f.Err, _event: Arrived) -> None:
         self.commands.refused(frame.code, frame.message, self.record.instance)
-        self._out.facts.append(
-            Alarm(code="EA_ERROR", subject=self.record.account, text=f"{frame.code[:40]} {frame.message[:200]}")
-        )
+        self._alarm("EA_ERROR", f"{frame.code[:40]} {frame.message[:200]}")
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -429,15 +398,16 @@ class Link:
         self._snap_asked_at = None
 
     def _halt(self, event: w.SetHalt) -> None:
-        gen = self.record.gen + 1
-        self._keep(gen=gen, halt_gen=gen, halted=event.on)
-        self._gen_sent_at = None
+        self._control("halt_gen", halted=event.on)
 
     def _watch(self, event: w.Watch) -> None:
         if event.symbols != self.record.symbols:
-            gen = self.record.gen + 1
-            self._keep(gen=gen, set_gen=gen, symbols=event.symbols)
-            self._gen_sent_at = None
+            self._control("set_gen", symbols=event.symbols)
+
+    def _control(self, which: str, **changes: Any) -> None:
+        gen = self.record.gen + 1
+        self._keep(gen=gen, **{which: gen}, **changes)
+        self._controls.at_once()
 
     def _confirm(self, event: w.Confirm) -> None:
         if self.record.suspended:
@@ -452,7 +422,8 @@ class Link:
             return
         self._out.facts += self.mirror.give_up(now)
         self._judge(now)
-        self._control(now)
+        for control in self._controls.due(self.record, now):
+            self._send(control)
         if self.commands and (outlet := self._outlet()) is not None:
             frames, facts = self.commands.send(outlet, self.mirror, now, at)
             self._out.facts += facts
@@ -460,32 +431,21 @@ class Link:
         for query in (*self.commands.queries(now, self.mirror), *self.mirror.queries(now)):
             self._send(query)
         self._ask_snap(now)
-        if (test_at := self._test_at) is not None and now >= test_at:
-            self._tested_at = now
+        if (test_at := self._quiet.test_at(works=self.commands.under_way)) is not None and now >= test_at:
+            self._quiet.tested(now)
             self._send(f.Test(id=f"quiet-{now}"))
 
     def _judge(self, now: Millis) -> None:
         self._beating = fresh = self.mirror.fresh(now)
         if fresh and not self._mute(now):
             self._turn(Turn.PROVEN)
-            return
-        if fresh:
+        elif not fresh:
+            self.mirror.lapse()
             if self.session is Session.FRESH:
-                self._turn(Turn.DOUBTED, "does not answer")
-            return
-        self.mirror.lapse()
-        if self.session is Session.FRESH:
-            self._turn(Turn.DOUBTED, self.mirror.wanted or "no heartbeat")
-            self.mirror.wanted = self.mirror.wanted or "STALE"
-
-    def _control(self, now: Millis) -> None:
-        """HALT, RESUME and SET until a heartbeat echoes their gen (R21)."""
-        again = self._gen_sent_at is None or now - self._gen_sent_at >= self.settings.resend_ms
-        untold = controls(self.record, above=self._told_gen)
-        if untold and again:
-            self._gen_sent_at = now
-            for frame in untold:
-                self._send(frame)
+                self._turn(Turn.DOUBTED, self.mirror.wanted or "no heartbeat")
+                self.mirror.wanted = self.mirror.wanted or "STALE"
+        elif self.session is Session.FRESH:
+            self._turn(Turn.DOUBTED, "does not answer")
 
     def _ask_snap(self, now: Millis) -> None:
         if now >= self.mirror.full_sync_at:

@@ -152,7 +152,7 @@ class Arrived(_Event, frozen=True, kw_only=True):
 
 
 class Garbled(_Event, frozen=True, kw_only=True):
-    """Something arrived that is no frame; ``code`` and ``message`` as :func:`~kakehashi.domain.frames.from_ea` raised."""
+    """Something arrived that is no frame; ``code`` and ``message`` as :func:`~kakehashi.domain.framecodec.from_ea` raised."""
 
     conn: str
     code: str

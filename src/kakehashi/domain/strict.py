@@ -15,19 +15,10 @@ _MANY: Final = 1_000
 _MARK: Final = re.compile(r'\\.|[\[\]{}"]', re.DOTALL)
 
 
-def strict_object(raw: str | bytes) -> dict[str, Any]:
-    """The object; its numbers with a fraction are Decimals.
+def searched_object(raw: str | bytes) -> dict[str, Any]:
+    """The object, after a look at every field; its numbers with a fraction are Decimals.
 
     :raises Malformed: BAD_JSON, BAD_CHARACTER, DUPLICATE_FIELD, NUMBER_OUT_OF_RANGE
-    """
-    plain = plain_object(raw)
-    return searched_object(raw) if plain is None else plain
-
-
-def searched_object(raw: str | bytes) -> dict[str, Any]:
-    """The same, looking at every field.
-
-    :raises Malformed: as :func:`strict_object`
     """
     try:
         text = raw if isinstance(raw, str) else raw.decode()

@@ -10,7 +10,8 @@ import structlog
 
 from kakehashi.domain import linkwords as w
 from kakehashi.domain.errors import Malformed
-from kakehashi.domain.frames import Bye, FromHub, encode, from_ea
+from kakehashi.domain.framecodec import encode, from_ea
+from kakehashi.domain.frames import FromHub
 from kakehashi.ports import Clock
 from kakehashi.telemetry import counter, gauge
 
@@ -163,11 +164,9 @@ class Gateway:
             if (known := self._conns.get(conn)) is not None:
                 known.line.close(code, reason)
 
-    def drop_all(self, reason: str, *, bye: bool = False) -> None:
+    def drop_all(self, reason: str) -> None:
         """Every line: what was known of them is forgotten, and their EAs come back at once."""
         for known in list(self._conns.values()):
-            if bye:
-                known.line.send(encode(Bye(reason=reason)))
             known.line.close(RESTARTING, reason)
 
     @property

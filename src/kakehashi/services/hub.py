@@ -10,16 +10,13 @@ import structlog
 from kakehashi.domain.errors import KakehashiError, Unavailable
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Peers, RateLimit, Tokens
-from kakehashi.services.changes import Changes
 from kakehashi.services.ingest import Ingest
 from kakehashi.services.postbox import Postbox
 from kakehashi.services.reception import Reception
+from kakehashi.services.tokenwatch import keep_tokens
 from kakehashi.services.trader import Trader
 
 log = structlog.get_logger("hub")
-
-TOKENS_EVERY_S = 0.25
-USED_EVERY_S = 60.0
 
 
 class Hub:
@@ -53,7 +50,8 @@ class Hub:
         """Load, run the loops, and give the ownership back at the end."""
         self.tokens.refresh(await self.store.tokens())
         await self.trader.start()
-        loops = [asyncio.create_task(run()) for run in (self.trader.run, self._refresh_tokens, *self.beside)]
+        loops = [asyncio.create_task(run()) for run in (self.trader.run, *self.beside)]
+        loops.append(asyncio.create_task(keep_tokens(self.tokens, self.store, self.clock, self.ownership)))
         for task in loops:
             task.add_done_callback(self._ended)
         try:
@@ -74,15 +72,3 @@ class Hub:
         if not task.cancelled():
             log.critical("loop_ended", error=repr(task.exception()))
             self.on_dead_loop()
-
-    async def _refresh_tokens(self) -> None:
-        save_at, changes = self.clock.monotonic(), Changes(self.store)
-        while True:
-            await asyncio.sleep(TOKENS_EVERY_S)
-            with contextlib.suppress(Unavailable):
-                if self.tokens.used and self.clock.monotonic() >= save_at:
-                    save_at = self.clock.monotonic() + USED_EVERY_S
-                    await self.tokens.save_used(self.store, self.ownership)
-                if (newest := await changes.newest()) is not None:
-                    self.tokens.refresh(await self.store.tokens())
-                    changes.taken(newest)

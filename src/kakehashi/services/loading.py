@@ -16,6 +16,7 @@ from kakehashi.engine.links import Links
 from kakehashi.engine.mirror import Mirror
 from kakehashi.engine.state import EngineSettings
 from kakehashi.ports import Clock, Ownership, Store
+from kakehashi.services.ids import clocks
 from kakehashi.services.scribe import Counters, Scribe, StoredSignal
 from kakehashi.services.watch import Watch, WatchSettings, look_at, standing
 
@@ -64,8 +65,10 @@ async def load(store: Store, ownership: Ownership, clock: Clock, rules: Rules) -
     await _load_mirrors(store, loaded, state)
     linked = await _load_orders(store, engine)
 
+    said = clocks(clock)
+
     def set_back(order: Order) -> Millis:
-        return counters.eras.set_back_since(order.seq, clock)
+        return counters.eras.set_back_since(order.seq, said)
 
     now, at = int(clock.monotonic() * 1000), clock.now_ms()
     for key, raw in state.items():

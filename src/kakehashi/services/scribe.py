@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kakehashi.domain.eras import Eras
 from kakehashi.domain.frames import FromHub
 from kakehashi.domain.linkwords import Balanced, EventBooked
 from kakehashi.domain.messages import AccountReport, ConfigChanged, Recorded, SignalReceived
@@ -15,7 +16,7 @@ from kakehashi.domain.views import BrokerPosition, RouteMemory, Signal
 from kakehashi.engine.engine import Engine
 from kakehashi.engine.outcome import Heard, Outcome
 from kakehashi.ports import AuditRow, Clock, Commit, JournalEntry, Ownership, SignalRow, StateRow
-from kakehashi.services.ids import Eras
+from kakehashi.services.ids import clocks
 from kakehashi.services.watch import row_key
 
 MIRROR_EVERY_MS = 30_000
@@ -168,7 +169,7 @@ class Scribe:
             batch.state(f"memory|{key}", memory)
         if batch.new_orders:
             seq, prefix, known = self._engine.seq, self._engine.settings.prefix, self._counters
-            eras = known.eras.on(self._clock, known.seq + 1)
+            eras = known.eras.on(clocks(self._clock), known.seq + 1)
             self._counters = Counters(seq=seq, prefix=prefix, eras=eras)
             batch.state(f"engine|{self._ownership.owner}", self._counters)
         return Commit(

@@ -225,35 +225,3 @@ _WRITERS: Final[Mapping[type[Any], Callable[[Any], list[tuple[str, Params]]]]] =
     CommandRow: _command,
     TokenRow: lambda row: [("tokens", token_params(row))],
 }
-
-_decode_order: Final = msgspec.json.Decoder(Order).decode
-_decode_fill: Final = msgspec.json.Decoder(Fill).decode
-_decode_position: Final = msgspec.json.Decoder(BrokerPosition).decode
-_decode_closed: Final = msgspec.json.Decoder(Closed).decode
-_decode_incident: Final = msgspec.json.Decoder(Incident).decode
-_decode_notice: Final = msgspec.json.Decoder(Notice).decode
-
-
-def decode_order(row: Mapping[str, Any]) -> Order:
-    """The order exactly as it was committed, from a row of ``orders``."""
-    return _decode_order(row["body"])
-
-
-def decode_fill(row: Mapping[str, Any]) -> Fill:
-    return _decode_fill(row["body"])
-
-
-def decode_position(row: Mapping[str, Any]) -> BrokerPosition:
-    return _decode_position(row["body"])
-
-
-def decode_closed(row: Mapping[str, Any]) -> Closed:
-    return _decode_closed(row["body"])
-
-
-def decode_incident(row: Mapping[str, Any]) -> Incident:
-    return _decode_incident(row["body"])
-
-
-def decode_notice(row: Mapping[str, Any]) -> Notice:
-    return _decode_notice(row["body"])

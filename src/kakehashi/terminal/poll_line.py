@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from kakehashi.domain.frames import MAX_FRAME
+from kakehashi.domain.framecodec import MAX_FRAME
 
 MOST_WAIT_MS: Final = 750
 """WebRequest holds the EA's only thread: a hub may take no longer than this to answer."""

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from kakehashi.domain.errors import KakehashiError, Malformed
-from kakehashi.domain.frames import encode, from_hub
+from kakehashi.domain.framecodec import encode, from_hub
 from kakehashi.domain.values import Millis
 from kakehashi.terminal.core import journal
 from kakehashi.terminal.core.journal import Memory

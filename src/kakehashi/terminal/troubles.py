@@ -14,8 +14,9 @@ from typing import Final
 
 import msgspec
 
+from kakehashi.terminal.core.faults import Chance, require_sane
+
 VARIABLE: Final = "KAKEHASHI_MT5_TROUBLES"
-Chance = float
 
 
 class Trouble(StrEnum):
@@ -46,12 +47,7 @@ class Troubles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     disconnect_s: float = 5.0
 
     def __post_init__(self) -> None:
-        for kind in Trouble:
-            if not 0 <= getattr(self, kind) <= 1:
-                raise ValueError(f"troubles: {kind} is a chance from 0 to 1, got {getattr(self, kind)}")
-        for name in ("ipc_timeout_s", "hang_s", "disconnect_s"):
-            if not 0 <= getattr(self, name) < 1e6:
-                raise ValueError(f"troubles: {name} must not be negative or huge, got {getattr(self, name)}")
+        require_sane(self, "troubles", Trouble, ("ipc_timeout_s", "hang_s", "disconnect_s"))
 
 
 class Gremlin:

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
 from kakehashi.domain.errors import Unavailable
-from kakehashi.domain.frames import MAX_FRAME
+from kakehashi.domain.framecodec import MAX_FRAME
 
 _SUBPROTOCOL: Final = Subprotocol("klink.1")
 _OPEN_S: Final = 5.0

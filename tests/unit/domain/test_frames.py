@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kakehashi.domain import frames, strict
 from kakehashi.domain.errors import Malformed
-from kakehashi.domain.frames import Cmd, Heartbeat, OrderRow, PositionRow, encode, from_ea, from_hub
+from kakehashi.domain.framecodec import encode, from_ea, from_hub
+from kakehashi.domain.frames import Cmd, Heartbeat, OrderRow, PositionRow
 
 D = Decimal
 FIRST = PositionRow(ticket="1001", symbol="EURUSD", side="B", volume=D("0.10"), open=D("1.08550"), magic="7")

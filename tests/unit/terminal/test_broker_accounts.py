@@ -1,18 +1,13 @@
 """What a broker does with an account's money: credit, zero cut, margin call, stop-out, fees, swaps that re-open."""
 
-from decimal import Decimal
 from pathlib import Path
 
-import msgspec
 import pytest
+from brokerdesk import AT, MONDAY, D, at_price, market, opened
 
 from kakehashi.terminal.accounts import read_world
-from kakehashi.terminal.core.book import Book
-from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.kinds import DealKind, Execution, StopOutMode, SwapMode
-from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.words import (
-    AccountSpec,
     Entry,
     Filling,
     MarginMode,
@@ -20,34 +15,12 @@ from kakehashi.terminal.core.words import (
     OrderType,
     Reason,
     Request,
-    Result,
     Retcode,
     Side,
     TradeAction,
 )
 
-D = Decimal
-MONDAY = 1_790_553_600_000  # 2026-09-28T00:00:00Z
-AT = MONDAY + 3_600_000
 DAY_MS = 86_400_000
-
-
-def opened(symbol: dict[str, object] | None = None, **account: object) -> tuple[Broker, Book]:
-    changed = [msgspec.structs.replace(s, **symbol) if symbol and s.name == "EURUSD" else s for s in SYMBOLS]
-    broker = Broker(seed=7, at=AT, symbols=changed)
-    book = broker.open_account(AccountSpec(account="a", number="1", **account))  # type: ignore[arg-type]
-    at_price(broker, "1.10000")
-    return broker, book
-
-
-def at_price(broker: Broker, bid: str, at: int = AT) -> None:
-    broker.market.pin("EURUSD", D(bid), None, at)
-    broker.act(at)
-
-
-def market(broker: Broker, side: str = "BUY", volume: str = "1.00", **fields: object) -> Result:
-    request = {"symbol": "EURUSD", "type": OrderType(side), "volume": D(volume)} | fields
-    return broker.order_send("a", Request(action=TradeAction.DEAL, **request), AT)  # type: ignore[arg-type]
 
 
 def test_the_deposit_and_the_credit_are_in_the_history_and_only_the_deposit_in_the_balance() -> None:
@@ -57,13 +30,13 @@ def test_the_deposit_and_the_credit_are_in_the_history_and_only_the_deposit_in_t
 
 
 def test_credit_carries_margin_that_the_balance_alone_does_not() -> None:
-    assert market(opened(balance=D(1_000))[0]).retcode == Retcode.NO_MONEY  # 1 lot takes 1,100
-    assert market(opened(balance=D(1_000), credit=D(200))[0]).retcode == Retcode.DONE
+    assert market(opened(balance=D(1_000))[0], volume="1.00").retcode == Retcode.NO_MONEY  # 1 lot takes 1,100
+    assert market(opened(balance=D(1_000), credit=D(200))[0], volume="1.00").retcode == Retcode.DONE
 
 
 def test_a_gap_beyond_the_money_is_cut_to_zero_and_the_credit_pays_first() -> None:
     broker, book = opened(balance=D(2_000), credit=D(300), zero_cut=True)
-    market(broker)
+    market(broker, volume="1.00")
     at_price(broker, "1.07010")  # 300 points of 10: 3,000 lost at one go
     assert [d.reason for d in book.deals] == [Reason.EXPERT, Reason.SO]
     assert [(p.kind, p.profit) for p in book.payments[2:]] == [(DealKind.CREDIT, -300), (DealKind.CORRECTION, 1_000)]
@@ -72,14 +45,14 @@ def test_a_gap_beyond_the_money_is_cut_to_zero_and_the_credit_pays_first() -> No
 
 def test_without_zero_cut_the_account_owes() -> None:
     broker, book = opened(balance=D(2_000))
-    market(broker)
+    market(broker, volume="1.00")
     at_price(broker, "1.07010")
     assert book.balance == -1_000
 
 
 def test_a_margin_call_comes_before_the_stop_out() -> None:
     broker, book = opened(balance=D(2_000))
-    market(broker)
+    market(broker, volume="1.00")
     assert not book.short_of(book.spec.so_call)
     at_price(broker, "1.09050")  # equity 1,040 of 1,090 margin: below 100 %, above 50 %
     assert book.short_of(book.spec.so_call)
@@ -91,7 +64,7 @@ def test_a_margin_call_comes_before_the_stop_out() -> None:
 
 def test_a_stop_out_in_money_looks_at_the_equity_alone() -> None:
     broker, book = opened(balance=D(10_000), so_mode=StopOutMode.MONEY, so_call=D(9_900), so_so=D(9_500))
-    market(broker)
+    market(broker, volume="1.00")
     at_price(broker, "1.09511")
     assert (bool(book.positions), book.short_of(book.spec.so_call)) == (True, True)
     at_price(broker, "1.09509")  # equity 9,499
@@ -110,7 +83,7 @@ def test_commission_and_fee_are_fields_of_the_deal_and_leave_the_balance() -> No
 )
 def test_a_swap_that_reopens_keeps_the_identifier_and_changes_the_ticket(mode: SwapMode, closed_at: str) -> None:
     broker, book = opened({"swap_mode": mode, "swap_short": D(-4)})
-    ticket = market(broker, "SELL", sl=D("1.20000"), magic=5).order
+    ticket = market(broker, "SELL", "1.00", sl=D("1.20000"), magic=5).order
     broker.tick(MONDAY + DAY_MS)
     (position,) = book.positions.values()
     assert (position.identifier, position.ticket != ticket, position.reason) == (ticket, True, Reason.EXPERT)
@@ -122,7 +95,7 @@ def test_a_swap_that_reopens_keeps_the_identifier_and_changes_the_ticket(mode: S
 @pytest.mark.parametrize("mode", [MarginMode.NETTING, MarginMode.EXCHANGE])
 def test_an_exchange_account_nets_and_the_rest_of_a_return_order_waits_for_the_market(mode: MarginMode) -> None:
     broker, book = opened({"execution": Execution.EXCHANGE, "liquidity": D("0.40")}, margin_mode=mode)
-    result = market(broker, filling=Filling.RETURN)
+    result = market(broker, volume="1.00", filling=Filling.RETURN)
     assert (result.retcode, result.volume) == (Retcode.DONE_PARTIAL, D("0.40"))
     assert book.orders[result.order].volume_current == D("0.60")
     broker.act(AT)
@@ -134,7 +107,7 @@ def test_an_exchange_account_nets_and_the_rest_of_a_return_order_waits_for_the_m
 
 def test_a_netting_close_frees_margin_instead_of_asking_for_it() -> None:
     broker, book = opened(margin_mode=MarginMode.NETTING, balance=D(1_200))
-    market(broker)
+    market(broker, volume="1.00")
     assert market(broker, "SELL", "2.00").retcode == Retcode.DONE  # 1 closes, 1 opens: no more margin than before
     assert [(p.side, p.volume) for p in book.positions.values()] == [(Side.SELL, 1)]
     assert market(broker, "SELL", "1.00").retcode == Retcode.NO_MONEY

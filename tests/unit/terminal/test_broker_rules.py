@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from brokerdesk import AT, MONDAY, D, at_price, market, opened, send
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,38 +19,12 @@ from kakehashi.terminal.core.words import (
     OrderType,
     Reason,
     Request,
-    Result,
     Retcode,
     Side,
     TradeAction,
 )
 
-D = Decimal
-MONDAY = 1_790_553_600_000  # 2026-09-28T00:00:00Z
-AT = MONDAY + 3_600_000
 DAY_MS = 86_400_000
-
-
-def opened(mode: MarginMode = MarginMode.HEDGING, **fields: object) -> tuple[Broker, Book]:
-    broker = Broker(seed=7, at=AT)
-    spec = AccountSpec(account="a", number="1", margin_mode=mode, **fields)  # type: ignore[arg-type]
-    book = broker.open_account(spec)
-    at_price(broker, "1.10000")
-    return broker, book
-
-
-def at_price(broker: Broker, bid: str, symbol: str = "EURUSD") -> None:
-    broker.market.pin(symbol, D(bid), None, AT)
-    broker.act(AT)
-
-
-def market(broker: Broker, side: str, volume: str = "0.10", **fields: object) -> Result:
-    request = {"symbol": "EURUSD", "type": OrderType(side), "volume": D(volume), "magic": 77} | fields
-    return broker.order_send("a", Request(action=TradeAction.DEAL, **request), AT)  # type: ignore[arg-type]
-
-
-def send(broker: Broker, action: TradeAction, **fields: object) -> Result:
-    return broker.order_send("a", Request(action=action, **fields), AT)  # type: ignore[arg-type]
 
 
 def standing(book: Book) -> list[tuple[Side, Decimal, Decimal]]:
@@ -71,7 +46,7 @@ def test_hedging_keeps_a_position_per_deal() -> None:
 
 
 def test_netting_averages_additions() -> None:
-    broker, book = opened(MarginMode.NETTING)
+    broker, book = opened(margin_mode=MarginMode.NETTING)
     market(broker, "BUY", "0.10")
     at_price(broker, "1.10100")
     market(broker, "BUY", "0.30")
@@ -80,7 +55,7 @@ def test_netting_averages_additions() -> None:
 
 
 def test_netting_reverses_by_one_inout_deal_and_keeps_the_identifier() -> None:
-    broker, book = opened(MarginMode.NETTING)
+    broker, book = opened(margin_mode=MarginMode.NETTING)
     first = market(broker, "BUY", "0.10")
     at_price(broker, "1.10110")
     second = market(broker, "SELL", "0.30")

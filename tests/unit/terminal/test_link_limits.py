@@ -3,7 +3,8 @@
 import msgspec
 from tests.unit.terminal.link_desk import WALL, D, Ea, deal, frames, only, opening, order, see
 
-from kakehashi.domain.frames import MAX_FRAME, Evt, EvtAck, FromEa, Query, QueryResult, SymbolRow, Syms, encode
+from kakehashi.domain.framecodec import MAX_FRAME, encode
+from kakehashi.domain.frames import Evt, EvtAck, FromEa, Query, QueryResult, SymbolRow, Syms
 from kakehashi.terminal.core import journal
 from kakehashi.terminal.core.link_words import DAY, Output, Send, Stopping, Symbols, Trade
 from kakehashi.terminal.core.words import Filling, OrderState

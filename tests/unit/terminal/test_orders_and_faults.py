@@ -3,14 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from brokerdesk import AT, D, at_price, market, opened, send
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.core.faults import Faults
 from kakehashi.terminal.core.levels import Edge, Levels
-from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.words import (
     AccountSpec,
     Filling,
@@ -21,39 +20,8 @@ from kakehashi.terminal.core.words import (
     Request,
     Result,
     Retcode,
-    Symbol,
     TradeAction,
 )
-
-D = Decimal
-AT = 1_790_557_200_000
-
-
-def opened(
-    *, faults: Faults | None = None, mode: MarginMode = MarginMode.HEDGING, seed: int = 7, **fields: object
-) -> tuple[Broker, Book]:
-    symbols = [
-        Symbol(**{n: getattr(s, n) for n in s.__struct_fields__} | (fields if s.name == "EURUSD" else {}))
-        for s in SYMBOLS
-    ]
-    broker = Broker(seed=seed, at=AT, symbols=symbols, faults=faults)
-    book = broker.open_account(AccountSpec(account="a", number="1", margin_mode=mode))
-    at_price(broker, "1.10000")
-    return broker, book
-
-
-def at_price(broker: Broker, bid: str) -> None:
-    broker.market.pin("EURUSD", D(bid), None, AT)
-    broker.act(AT)
-
-
-def send(broker: Broker, action: TradeAction, **fields: object) -> Result:
-    request = {"symbol": "EURUSD", "volume": D("0.10")} | fields
-    return broker.order_send("a", Request(action=action, **request), AT)  # type: ignore[arg-type]
-
-
-def market(broker: Broker, **fields: object) -> Result:
-    return send(broker, TradeAction.DEAL, **fields)
 
 
 def pending(broker: Broker, kind: str, price: str, **fields: object) -> Result:
@@ -96,7 +64,7 @@ def test_a_buy_stop_limits_limit_lies_below_its_stop(price: str, stoplimit: str,
 
 
 def test_stops_nearer_than_the_stops_level_are_invalid_and_frozen_levels_stay() -> None:
-    broker, book = opened(stops_level=20, freeze_level=10)
+    broker, book = opened({"stops_level": 20, "freeze_level": 10})
     assert market(broker, sl=D("1.09981")).retcode == Retcode.INVALID_STOPS
     assert pending(broker, "BUY_LIMIT", "1.09991").retcode == Retcode.INVALID_STOPS
     ticket = market(broker, sl=D("1.09980")).order
@@ -104,7 +72,7 @@ def test_stops_nearer_than_the_stops_level_are_invalid_and_frozen_levels_stay() 
     at_price(broker, "1.09989")
     frozen = [
         send(broker, TradeAction.SLTP, position=ticket, sl=D("1.09900")),
-        market(broker, type=OrderType.SELL, position=ticket),
+        market(broker, "SELL", position=ticket),
         send(broker, TradeAction.MODIFY, order=order, price=D("1.09900")),
         send(broker, TradeAction.REMOVE, order=order),
     ]
@@ -113,7 +81,7 @@ def test_stops_nearer_than_the_stops_level_are_invalid_and_frozen_levels_stay() 
 
 
 def test_an_ioc_order_fills_what_there_is_and_the_rest_is_gone() -> None:
-    broker, book = opened(liquidity=D("0.047"))
+    broker, book = opened({"liquidity": D("0.047")})
     result = market(broker, filling=Filling.IOC)
     assert (result.retcode, result.volume) == (Retcode.DONE_PARTIAL, D("0.04"))  # whole steps of 0.01
     done = book.done[-1]
@@ -123,20 +91,20 @@ def test_an_ioc_order_fills_what_there_is_and_the_rest_is_gone() -> None:
 
 
 def test_a_fill_or_kill_order_in_a_thin_market_is_killed() -> None:
-    broker, book = opened(liquidity=D("0.05"))
+    broker, book = opened({"liquidity": D("0.05")})
     assert market(broker, filling=Filling.FOK).retcode == Retcode.REJECT
     assert (book.deals, book.done) == ([], [])
 
 
 def test_a_symbol_allows_the_filling_modes_it_names() -> None:
-    broker, _ = opened(fillings=(Filling.FOK,))
+    broker, _ = opened({"fillings": (Filling.FOK,)})
     assert market(broker, filling=Filling.IOC).retcode == Retcode.INVALID_FILL
     assert market(broker, filling=Filling.FOK).retcode == Retcode.DONE
 
 
 @pytest.mark.parametrize("mode", MarginMode)
 def test_a_pending_order_fills_in_parts_into_one_position(mode: MarginMode) -> None:
-    broker, book = opened(mode=mode, liquidity=D("0.04"))
+    broker, book = opened({"liquidity": D("0.04")}, margin_mode=mode)
     ticket = pending(broker, "BUY_LIMIT", "1.09900").order
     at_price(broker, "1.09890")
     resting = book.orders[ticket]
@@ -152,7 +120,7 @@ def test_a_pending_order_fills_in_parts_into_one_position(mode: MarginMode) -> N
 
 
 def test_the_rest_of_a_triggered_stop_order_goes_at_any_price() -> None:
-    broker, book = opened(liquidity=D("0.06"))
+    broker, book = opened({"liquidity": D("0.06")})
     pending(broker, "BUY_STOP", "1.10110")
     at_price(broker, "1.10100")
     at_price(broker, "1.10000")
@@ -187,7 +155,7 @@ def test_faults_meet_the_accounts_they_name() -> None:
 def test_the_same_seed_draws_the_same_faults() -> None:
     def drawn(seed: int) -> list[tuple[int, Decimal]]:
         broker, _ = opened(faults=Faults(requote=0.2, price_off=0.1, reject=0.1, slippage=4.0), seed=seed)
-        return [(r.retcode, r.price) for r in (market(broker, volume=D("0.01")) for _ in range(200))]
+        return [(r.retcode, r.price) for r in (market(broker, volume="0.01") for _ in range(200))]
 
     assert drawn(3) == drawn(3) != drawn(4)
     assert {code for code, _ in drawn(3)} == {10004, 10006, 10009, 10021}
@@ -196,8 +164,8 @@ def test_the_same_seed_draws_the_same_faults() -> None:
 def test_slippage_moves_market_orders_and_stops_both_ways_but_not_targets() -> None:
     broker, book = opened(faults=Faults(slippage=5.0))
     for _ in range(40):
-        market(broker, volume=D("0.01"), sl=D("1.09900"))
-        market(broker, volume=D("0.01"), tp=D("1.10100"))
+        market(broker, volume="0.01", sl=D("1.09900"))
+        market(broker, volume="0.01", tp=D("1.10100"))
     opening = {d.price - D("1.10010") for d in book.deals}
     assert min(opening) < 0 < max(opening)
     at_price(broker, "1.10100")

@@ -1,12 +1,10 @@
 """Trading hours: closed markets refuse and stand still, opens may gap, nights are charged on the symbol's weekday."""
 
-from decimal import Decimal
-
 import pytest
+from brokerdesk import MONDAY, D, symbols
 
 from kakehashi.terminal.core.book import Book
 from kakehashi.terminal.core.broker import Broker
-from kakehashi.terminal.core.market import SYMBOLS
 from kakehashi.terminal.core.sessions import DAY_MS, Sessions
 from kakehashi.terminal.core.words import (
     AccountSpec,
@@ -17,26 +15,14 @@ from kakehashi.terminal.core.words import (
     Request,
     Result,
     Retcode,
-    Symbol,
     TradeAction,
     Weekday,
 )
 
-D = Decimal
-MONDAY = 1_790_553_600_000  # 2026-09-28T00:00:00Z
 HOUR = 3_600_000
 FRIDAY_NIGHT = MONDAY + 4 * DAY_MS + 23 * HOUR
 SUNDAY_NIGHT = MONDAY + 6 * DAY_MS + 23 * HOUR
 FOREX = ("sun 22:05 - fri 21:55",)
-
-
-def symbols(**fields: object) -> tuple[Symbol, ...]:
-    """The built-in ones, EURUSD changed."""
-    return tuple(Symbol(**_fields(s) | (fields if s.name == "EURUSD" else {})) for s in SYMBOLS)
-
-
-def _fields(spec: Symbol) -> dict[str, object]:
-    return {name: getattr(spec, name) for name in spec.__struct_fields__}
 
 
 def opened(at: int = MONDAY, *, seed: int = 7, **fields: object) -> tuple[Broker, Book]:

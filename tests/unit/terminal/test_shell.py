@@ -172,11 +172,13 @@ Scene = Callable[[], Coroutine[Any, Any, None]]
 
 
 def virtual(scene: Scene) -> Callable[[], None]:
-    def test() -> None:
+    """The scene, asserts and all, as a plain test on virtual time."""
+
+    def played() -> None:
         run_virtual(scene())
 
-    test.__name__ = scene.__name__
-    return test
+    played.__name__ = scene.__name__
+    return played
 
 
 @virtual

@@ -9,14 +9,11 @@ import structlog
 from kakehashi.domain.errors import KakehashiError, Unavailable
 from kakehashi.ports import Clock, Ownership, Store
 from kakehashi.services.access import Tokens
-from kakehashi.services.changes import Changes
 from kakehashi.services.sessions.keeper import Keeper
 from kakehashi.services.sessions.line import cancelled
+from kakehashi.services.tokenwatch import keep_tokens
 
 log = structlog.get_logger("bridge")
-
-TOKENS_EVERY_S = 0.25
-USED_EVERY_S = 60.0
 
 
 class Bridge:
@@ -31,7 +28,7 @@ class Bridge:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         self.tokens.refresh(await self.store.tokens())
-        refreshing = asyncio.create_task(self._refresh_tokens())
+        refreshing = asyncio.create_task(keep_tokens(self.tokens, self.store, self.clock, self.ownership))
         refreshing.add_done_callback(self._ended)
         try:
             async with self.keeper.running():
@@ -48,15 +45,3 @@ class Bridge:
         if not task.cancelled():
             log.critical("loop_ended", error=repr(task.exception()))
             self.on_dead_loop()
-
-    async def _refresh_tokens(self) -> None:
-        save_at, changes = self.clock.monotonic(), Changes(self.store)
-        while True:
-            await asyncio.sleep(TOKENS_EVERY_S)
-            with contextlib.suppress(Unavailable):
-                if self.tokens.used and self.clock.monotonic() >= save_at:
-                    save_at = self.clock.monotonic() + USED_EVERY_S
-                    await self.tokens.save_used(self.store, self.ownership)
-                if (newest := await changes.newest()) is not None:
-                    self.tokens.refresh(await self.store.tokens())
-                    changes.taken(newest)

@@ -484,9 +484,3 @@ class Book:
         self.fresh_deals.append(deal)
         self.changed = True
         return deal
-
-
-def with_lots(lots: tuple[Decimal, Decimal], side: Side, volume: Decimal) -> tuple[Decimal, Decimal]:
-    """(bought, sold) with ``volume`` more on one side."""
-    bought, sold = lots
-    return (bought + volume, sold) if side is Side.BUY else (bought, sold + volume)

@@ -1,6 +1,7 @@
 """What may go wrong with a trade request, on request and from a seed: the same requests meet the same faults."""
 
 import random
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +15,18 @@ _COMMENTS: Final = {
     Retcode.PRICE_OFF: "no prices to process the request",
     Retcode.REJECT: "request rejected by the dealer",
 }
+
+
+def require_sane(told: msgspec.Struct, what: str, chances: Iterable[str], amounts: Iterable[str]) -> None:
+    """
+    :raises ValueError: a chance beyond 0 to 1, or an amount that is negative or huge
+    """
+    for name in chances:
+        if not 0 <= getattr(told, name) <= 1:
+            raise ValueError(f"{what}: {name} is a chance from 0 to 1, got {getattr(told, name)}")
+    for name in amounts:
+        if not 0 <= getattr(told, name) < 1e6:
+            raise ValueError(f"{what}: {name} must not be negative or huge, got {getattr(told, name)}")
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +61,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("requote", "price_off", "reject", "partial", "delay", "queue", "drop", "lose_answer"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"faults: {name} is a chance from 0 to 1, got {getattr(self, name)}")
-        for name in ("slippage", "delay_s", "queue_s"):
-            if not 0 <= getattr(self, name) < 1e6:
-                raise ValueError(f"faults: {name} must not be negative or huge, got {getattr(self, name)}")
+        chances = ("requote", "price_off", "reject", "partial", "delay", "queue", "drop", "lose_answer")
+        require_sane(self, "faults", chances, ("slippage", "delay_s", "queue_s"))
 
 
 class Dice:

@@ -60,21 +60,7 @@ def fill_pending(book: Book, order: Order, dice: Dice, at: int) -> None:
         return
     if order.type.is_stop:
         price = dice.slipped(book.spec.account, spec, order.type.side, price)
-    fill = Fill(
-        order=order.ticket,
-        symbol=order.symbol,
-        side=order.type.side,
-        volume=volume,
-        requested=order.volume_initial,
-        price=price,
-        at=at,
-        sl=order.sl,
-        tp=order.tp,
-        magic=order.magic,
-        comment=order.comment,
-        reason=order.reason,
-    )
-    deal = book.take(fill, None)
+    deal = book.take(_fill(order, order.ticket, volume, price, at), None)
     left = order.volume_current - volume
     if left:
         book.rest(replace(order, state=OrderState.PARTIAL, volume_current=left, position_id=deal.position))
@@ -110,21 +96,7 @@ def fill_now(
     """
     began = book.orders[ticket].time_setup if ticket in book.orders else at
     ticket = ticket or book.tickets.order()
-    fill = Fill(
-        order=ticket,
-        symbol=request.symbol,
-        side=request.type.side,
-        volume=volume,
-        requested=request.volume,
-        price=price,
-        at=at,
-        sl=request.sl,
-        tp=request.tp,
-        magic=request.magic,
-        comment=request.comment,
-        reason=request.reason,
-    )
-    deal = book.take(fill, position)
+    deal = book.take(_fill(request, ticket, volume, price, at), position)
     left = request.volume - volume
     state = OrderState.PARTIAL if left else OrderState.FILLED
     order = new_order(ticket, request, state, at, price=deal.price, left=left, position=deal.position)
@@ -133,6 +105,24 @@ def fill_now(
     else:
         book.end(replace(order, time_setup=began))
     return deal
+
+
+def _fill(of: Order | Request, ticket: int, volume: Decimal, price: Decimal, at: int) -> Fill:
+    """So many lots of what was asked for, dealt at a price."""
+    return Fill(
+        order=ticket,
+        symbol=of.symbol,
+        side=of.type.side,
+        volume=volume,
+        requested=of.volume_initial if isinstance(of, Order) else of.volume,
+        price=price,
+        at=at,
+        sl=of.sl,
+        tp=of.tp,
+        magic=of.magic,
+        comment=of.comment,
+        reason=of.reason,
+    )
 
 
 def new_order(
@@ -180,21 +170,9 @@ def roll_over(book: Book, position: Position, nights: int, at: int) -> None:
         reason=Reason.ROLLOVER,
     )
     fill_now(book, closing, position.volume, price, position, at)
-    again = Fill(
-        order=book.tickets.order(),
-        symbol=position.symbol,
-        side=position.side,
-        volume=position.volume,
-        requested=position.volume,
-        price=reopened_at(spec, position.side, price, nights),
-        at=at,
-        sl=position.sl,
-        tp=position.tp,
-        magic=position.magic,
-        comment=position.comment,
-        reason=Reason.ROLLOVER,
-    )
-    deal = book.open(again, identifier=position.identifier)
-    book.hold(replace(book.positions[again.order], reason=position.reason))
+    ticket = book.tickets.order()
     opening = replace(closing, type=OrderType(position.side.value), magic=position.magic, comment=position.comment)
-    book.end(new_order(again.order, opening, OrderState.FILLED, at, price=deal.price, position=deal.position))
+    fill = _fill(opening, ticket, position.volume, reopened_at(spec, position.side, price, nights), at)
+    deal = book.open(replace(fill, sl=position.sl, tp=position.tp), identifier=position.identifier)
+    book.hold(replace(book.positions[ticket], reason=position.reason))
+    book.end(new_order(ticket, opening, OrderState.FILLED, at, price=deal.price, position=deal.position))

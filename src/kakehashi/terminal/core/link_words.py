@@ -71,7 +71,7 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 class Garbled(msgspec.Struct, frozen=True):
-    """The hub sent what is no frame: the code that :func:`~kakehashi.domain.frames.from_hub` gave."""
+    """The hub sent what is no frame: the code that :func:`~kakehashi.domain.framecodec.from_hub` gave."""
 
     code: str
 
