@@ -226,7 +226,7 @@ async def terminals(broker: str, logins: Iterable[int]) -> AsyncIterator[list["C
 
 
 def over_pipe(child: "Child") -> Carry:
-    async def carry(name: str, params: Any, ident: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
+    async def carry(name: str, params: Any, _ident: str, _timeout_s: float) -> tuple[int, dict[str, Any]]:
         (result,) = await child.run(((name, params or {}, "objects"),))
         return 200, {"ok": result.ok, "result": json.loads(result.json), "last_error": result.error}
 
