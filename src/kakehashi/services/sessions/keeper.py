@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Protocol
@@ -44,21 +45,21 @@ class Homes(Protocol):
 class Keeper:
     """
     :param starts: how many terminals may be starting at once: that is when they need the processor
-    :param spares: processes that stand ready for the next start
+    :param spares: processes that stand ready for the next starts, at most; one for two sessions, and never less than two
     :param homes: None: terminals need no directory of their own
     """
 
     def __init__(
         self, terms: Terms, ledger: Ledger, clock: Clock, seal: Seal, *, drained: Drained, most: int = 50,
-        starts: int = 2, spares: int = 2, homes: Homes | None = None,
+        starts: int = 2, spares: int = 4, homes: Homes | None = None,
     ) -> None:  # fmt: skip
         self.terms = terms
         self.sessions: dict[str, Session] = {}
         self._ledger, self._clock, self._seal, self._drained = ledger, clock, seal, drained
-        self._most, self._spares_wanted, self._homes = most, spares, homes
+        self._most, self._most_spares, self._homes = most, spares, homes
         self._starting = asyncio.Semaphore(starts)
         self._claims: dict[tuple[int, str], Claims] = {}
-        self._spares: list[Child] = []
+        self._spares: deque[Child] = deque()
         self._spare_wanted = asyncio.Event()
         self._job = Job()
 
@@ -206,7 +207,7 @@ class Keeper:
 
     async def _fresh(self, folder: Path | None) -> Child:
         if folder is None and self._spares:
-            child = self._spares.pop()
+            child = self._spares.popleft()  # the one that has had the longest to import
             self._spare_wanted.set()
             if not child.gone.is_set():
                 return child
@@ -218,7 +219,7 @@ class Keeper:
         if self._homes is not None:
             return
         while True:
-            while len(self._spares) < self._spares_wanted:
+            while len(self._spares) < min(self._most_spares, max(2, len(self.sessions) // 2)):
                 try:
                     self._spares.append(await Child.start(self._job, self.terms.terminal))
                 except OSError as e:
