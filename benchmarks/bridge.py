@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ MIXED = (
     ("copy_rates_from_pos", {"symbol": "EURUSD", "timeframe": 1, "start_pos": 0, "count": 10}),
 )
 PACE_PER_S = 10.0
+MOST_HELD = 20
 ORDER = {"action": 1, "symbol": "EURUSD", "volume": 0.01, "type": 0, "type_filling": 1}
 
 
@@ -307,8 +308,14 @@ def compared(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return parts
 
 
-async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> dict[str, Any]:
-    """Kill and stop processes under load; every order must be in the broker's books exactly as it was answered."""
+async def chaos(
+    world: World, seconds: float, sessions: int, *, seed: int = 1, spared: int = 0, orders: float = 0.4
+) -> dict[str, Any]:
+    """Kill and stop processes under load; every order must be in the broker's books exactly as it was answered.
+
+    :param spared: so many sessions keep their process, to see whether that grows
+    :param orders: their share in all commands
+    """
     dice = random.Random(seed)
     sent: dict[int, dict[str, tuple[int, dict[str, Any]]]] = {n: {} for n in range(sessions)}
     late: list[float] = []
@@ -319,24 +326,27 @@ async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> d
         until = time.monotonic() + seconds
 
         async def trade(n: int) -> None:
-            carry, count = over_http(world, names[n]), 0
+            carry, count, held = over_http(world, names[n]), 0, deque[int]()
             while time.monotonic() < until:
                 count += 1
-                order = dice.random() < 0.4
+                order = dice.random() < orders
                 name, params = dice.choice(MIXED)
                 if order:
-                    name, params = "order_send", {"request": ORDER | {"magic": n * 1_000_000 + count}}
+                    closing = {"position": held.popleft(), "type": 1} if len(held) >= MOST_HELD else {}
+                    name, params = "order_send", {"request": ORDER | {"magic": n * 1_000_000 + count} | closing}
                 timeout_s, began = dice.choice((1.0, 2.0, 4.0)), time.monotonic()
                 status, said = await carry(name, params, f"c{count}", timeout_s)
                 late.append(time.monotonic() - began - timeout_s)
                 codes[str(status if status == 200 else said["error"]["code"])] += 1
                 if order:
                     sent[n][f"c{count}"] = (n * 1_000_000 + count, said)
+                    if not closing and said.get("ok"):
+                        held.append(said["result"]["order"])
 
         async def hurt() -> None:
             while time.monotonic() < until - 2:
                 await asyncio.sleep(dice.uniform(0.1, 0.5))
-                view = (await http.get(f"/v5/session/{dice.choice(names)}")).json()
+                view = (await http.get(f"/v5/session/{dice.choice(names[spared:])}")).json()
                 if view.get("pid"):
                     how = dice.choice((signal.SIGKILL, signal.SIGSTOP))
                     with contextlib.suppress(ProcessLookupError):
@@ -344,7 +354,9 @@ async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> d
                         faults[how.name] += 1
 
         files = psutil.Process(world.pid).num_fds()
+        watching = asyncio.create_task(watch(world, until))
         await asyncio.gather(hurt(), *(trade(n) for n in range(sessions)))
+        sizes = await watching
         wrong = await compare(http, names, sent)
         views = (await http.get("/v5/session/list")).json()["sessions"]
     children = psutil.Process(world.pid).children(recursive=True)
@@ -358,8 +370,26 @@ async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> d
         "replacement": figures([s for v in views for s in v["downtimes_s"]]),
         "zombies": sum(c.status() == psutil.STATUS_ZOMBIE for c in children),
         "files_before_after": [files, psutil.Process(world.pid).num_fds()],
+        "mb_halfway_end": {kind: [mb[len(mb) // 2], mb[-1]] for kind, mb in sizes.items()},
         **wrong,
     }
+
+
+async def watch(world: World, until: float) -> dict[str, list[float]]:
+    """MB of the bridge and of its oldest terminal process, every second."""
+    sizes: dict[str, list[float]] = {"bridge": [], "oldest_terminal": []}
+    bridge = psutil.Process(world.pid)
+    while time.monotonic() < until:
+        await asyncio.sleep(1)
+        with contextlib.suppress(psutil.Error):
+            oldest = min(terminals_of(bridge), key=psutil.Process.create_time)
+            for kind, process in (("bridge", bridge), ("oldest_terminal", oldest)):
+                sizes[kind].append(round(process.memory_info().rss / 1e6, 1))
+    return sizes
+
+
+def terminals_of(bridge: psutil.Process) -> list[psutil.Process]:
+    return [c for c in bridge.children() if "kakehashi.terminal.worker" in c.cmdline()]
 
 
 async def compare(http: httpx.AsyncClient, names: list[str], sent: dict[int, Any]) -> dict[str, int]:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -39,7 +40,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def route(bridge: Bridge, settings: "Settings") -> WebSocketRoute:
-    watches: dict[str, Watch] = {}
+    watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()  # each as long as a client has it
     section = settings.bridge
 
     async def connect(socket: WebSocket) -> None:
@@ -55,14 +56,14 @@ def route(bridge: Bridge, settings: "Settings") -> WebSocketRoute:
             await socket.send_text(_encode(refused(e, None)).decode())
             await socket.close(POLICY, e.code)
             return
-        watch = watches.setdefault(session.definition.id, Watch(session, section.push_s))
+        watch = watches.get(session.definition.id)
+        if watch is None:
+            watch = watches[session.definition.id] = Watch(session, section.push_s)
         client = _Client(socket, bridge, session, token, watch, Outbox(section.push_queue))
         try:
             await client.serve()
         finally:
             await watch.leave(client.outbox)
-            if session.line.state is State.CLOSED:
-                watches.pop(session.definition.id, None)
 
     return WebSocketRoute(PATH, connect)
 

@@ -147,7 +147,7 @@ class Keeper:
                 log.info("session_folders_removed", folders=swept)
 
     def _enter(self, definition: Definition, *, begin: bool = True) -> Session:
-        claims = self._claims.setdefault((definition.login, definition.server), Claims())
+        claims = self._claims.setdefault(_account(definition), Claims())
         session = Session(
             definition, self.terms, self._ledger, self._clock, started=self._start, drained=self._drained, claims=claims
         )
@@ -159,6 +159,8 @@ class Keeper:
     async def _drop(self, session: Session, *, remove: bool) -> None:
         self.sessions.pop(session.definition.id, None)
         await session.end()
+        if all(_account(other.definition) != _account(session.definition) for other in self.sessions.values()):
+            self._claims.pop(_account(session.definition), None)
         self._leave_home(session.definition, remove=remove)
 
     def _leave_home(self, definition: Definition, *, remove: bool) -> None:
@@ -252,3 +254,7 @@ class Keeper:
             with contextlib.suppress(KakehashiError):
                 await self._ledger.prune()
             await asyncio.sleep(PRUNE_S)
+
+
+def _account(definition: Definition) -> tuple[int, str]:
+    return definition.login, definition.server
