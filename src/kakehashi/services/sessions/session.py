@@ -288,6 +288,7 @@ class Session:
             return
         if job.writes and not self.orders.is_settled(ident):
             self._keep(self.orders.finished(job, job.future.result()))
+        job.calls = ()  # what is left to remember is the answer
         live.size = len(job.future.result()[0].json)
         self._bytes += live.size
         while self._live and (len(self._live) > MOST_REMEMBERED or self._bytes > MOST_BYTES):
