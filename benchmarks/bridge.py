@@ -1,7 +1,9 @@
 """The session bridge: ``python -m benchmarks.bridge [load|chaos] [--seconds N] [--sessions N] [--users N]``.
 
-load: users with mixed commands, over HTTP and over WebSocket, beside the bare round trip to a terminal process: first each
-user ten commands a second on schedule, then each as fast as it is answered, which measures how much fits.
+load: users with mixed commands, over HTTP and over WebSocket, first each user ten commands a second on schedule, then each as
+fast as it is answered, which measures how much fits. Beside them two floors: the bare round trip to one terminal process, and
+the very same users on as many terminal processes straight over their pipes, which is the same work without a bridge. Every part
+has accounts of its own, so that none has the positions of the part before it to carry.
 chaos: the same while terminal processes are killed, stopped and hung; then the broker's books are compared.
 Prints JSON, one line for each part.
 """
@@ -17,14 +19,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
 import websockets
+
+if TYPE_CHECKING:
+    from kakehashi.services.sessions.child import Child
 
 MIXED = (
     ("account_info", None),
@@ -36,6 +41,7 @@ MIXED = (
     ("copy_rates_from_pos", {"symbol": "EURUSD", "timeframe": 1, "start_pos": 0, "count": 10}),
 )
 PACE_PER_S = 10.0
+MOST_HELD = 20
 ORDER = {"action": 1, "symbol": "EURUSD", "volume": 0.01, "type": 0, "type_filling": 1}
 
 
@@ -191,63 +197,125 @@ def over_socket(socket: Any) -> Carry:
 
 
 async def bare(seconds: float) -> dict[str, Any]:
-    """The round trip to one terminal process and back, nothing else: what every other figure stands beside."""
+    """The round trip to one warm terminal process and back, nothing else."""
+    async with terminals("", (1,)) as (child,):
+        took, until = [], time.monotonic() + seconds
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            async with asyncio.timeout(5):
+                await child.run((("version", {}, "objects"),))
+            took.append(time.perf_counter() - began)
+    return {"part": "bare IPC", **figures(took)}
+
+
+@contextlib.asynccontextmanager
+async def terminals(broker: str, logins: Iterable[int]) -> AsyncIterator[list["Child"]]:
+    """Terminal processes that are logged in, without a bridge."""
     from kakehashi.domain.terminalcalls import Open
     from kakehashi.services.sessions.child import Child
     from kakehashi.services.sessions.trees import Job
 
-    child = await Child.start(Job(), "simulated")
-    assert (await child.open(Open(login=1, password="x"))).ok
-    took, until = [], time.monotonic() + seconds
-    while time.monotonic() < until:
-        began = time.perf_counter()
-        async with asyncio.timeout(5):
-            await child.run((("version", {}, "objects"),))
-        took.append(time.perf_counter() - began)
-    await child.kill()
-    return {"part": "bare IPC", **figures(took)}
+    started = []
+    try:
+        for login in logins:
+            started.append(await Child.start(Job(), "simulated"))
+            assert (await started[-1].open(Open(login=login, password="benchmark", broker=broker))).ok
+        yield started
+    finally:
+        for child in started:
+            await child.kill()
+
+
+def over_pipe(child: "Child") -> Carry:
+    async def carry(name: str, params: Any, _ident: str, _timeout_s: float) -> tuple[int, dict[str, Any]]:
+        (result,) = await child.run(((name, params or {}, "objects"),))
+        return 200, {"ok": result.ok, "result": json.loads(result.json), "last_error": result.error}
+
+    return carry
+
+
+@contextlib.asynccontextmanager
+async def lines(world: World, way: str, users: int, sessions: int, login: int) -> AsyncIterator[list[Carry]]:
+    """A line for each user to its session, or to its terminal process; the accounts from ``login`` on are fresh."""
+    logins = range(login, login + sessions)
+    async with contextlib.AsyncExitStack() as stack:
+        if way == "pipes":
+            children = await stack.enter_async_context(terminals(str(world.folder / "broker.sock"), logins))
+            yield [over_pipe(children[n]) for n in range(users)]
+            return
+        http = await stack.enter_async_context(world.http())
+        names = [await world.create(http, each) for each in logins]
+        carries = []
+        for n in range(users):
+            if way == "http":
+                carries.append(over_http(world, names[n % sessions]))
+                continue
+            url = f"{world.base.replace('http', 'ws')}/v5/ws/{names[n % sessions]}"
+            headers = {"authorization": f"Bearer {world.token}"}
+            connecting = websockets.connect(url, additional_headers=headers, compression=None)
+            carries.append(over_socket(await stack.enter_async_context(connecting)))
+        yield carries
+        for name in names:
+            (await http.delete(f"/v5/session/{name}")).raise_for_status()
+
+
+def processor_time() -> dict[str, float]:
+    """Seconds that each kind of process has had so far; ``client`` is this one, in part ``pipes`` the floor's parent."""
+    spent = {"client": sum(os.times()[:2]), "bridge": 0.0, "broker": 0.0, "terminals": 0.0}
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            words, times = process.cmdline(), process.cpu_times()
+            kind = "terminals" if "kakehashi.terminal.worker" in words else "broker" if "broker" in words else "bridge"
+            spent[kind] += times.user + times.system
+    return spent
 
 
 async def load(world: World, seconds: float, users: int, sessions: int) -> list[dict[str, Any]]:
     parts = [await bare(min(5.0, seconds))]
-    async with world.http() as http:
-        names = [await world.create(http, 2000 + n) for n in range(sessions)]
-        for turn, (rate, way) in enumerate((r, w) for r in (PACE_PER_S, 0) for w in ("http", "websocket")):
-            took: dict[str, list[float]] = {"read": [], "order": []}
-            errors: Counter[str] = Counter()
-            async with contextlib.AsyncExitStack() as stack:
-                carries = []
-                for n in range(users):
-                    name = names[n % sessions]
-                    if way == "http":
-                        carries.append(over_http(world, name))
-                        continue
-                    url = f"{world.base.replace('http', 'ws')}/v5/ws/{name}"
-                    headers = {"authorization": f"Bearer {world.token}"}
-                    socket = await stack.enter_async_context(
-                        websockets.connect(url, additional_headers=headers, compression=None)
-                    )
-                    carries.append(over_socket(socket))
-                until = time.monotonic() + seconds
-                offset = 250 * turn
-                await asyncio.gather(*(user(offset + n, c, until, took, errors, rate) for n, c in enumerate(carries)))
-            every = took["read"] + took["order"]
-            parts.append(
-                {
-                    "part": f"{way}, {rate:g} commands/s each" if rate else f"{way}, flat out",
-                    "users": users,
-                    "per_s": round(len(every) / seconds),
-                    "all": figures(every),
-                    "reads": figures(took["read"]),
-                    "orders": figures(took["order"]),
-                    "errors": dict(errors),
-                }
-            )
+    for turn, (rate, way) in enumerate((r, w) for r in (PACE_PER_S, 0) for w in ("pipes", "http", "websocket")):
+        took: dict[str, list[float]] = {"read": [], "order": []}
+        errors: Counter[str] = Counter()
+        shared = users if way == "pipes" else sessions  # a pipe carries one command at a time: one user each
+        async with lines(world, way, users, shared, 2000 + 100 * turn) as carries:
+            before, until = processor_time(), time.monotonic() + seconds
+            offset = 250 * turn
+            await asyncio.gather(*(user(offset + n, c, until, took, errors, rate) for n, c in enumerate(carries)))
+            after = processor_time()
+        every = took["read"] + took["order"]
+        parts.append(
+            {
+                "part": f"{way}, {rate:g} commands/s each" if rate else f"{way}, flat out",
+                "users": users,
+                "per_s": round(len(every) / seconds),
+                "all": figures(every),
+                "reads": figures(took["read"]),
+                "orders": figures(took["order"]),
+                "cpu_ms_per_command": {k: round(1e3 * (after[k] - before[k]) / len(every), 3) for k in after},
+                "errors": dict(errors),
+            }
+        )
+    return compared(parts)
+
+
+def compared(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each part's median beside both floors: of bare IPC, and of the same commands at the same pace without a bridge."""
+    bare_ms, floor_ms = parts[0]["p50_ms"], 0.0
+    for part in parts[1:]:
+        if part["part"].startswith("pipes"):
+            floor_ms = part["all"]["p50_ms"]
+        part["p50_over_bare"] = round(part["all"]["p50_ms"] / bare_ms, 1)
+        part["p50_over_pipes"] = round(part["all"]["p50_ms"] / floor_ms, 2)
     return parts
 
 
-async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> dict[str, Any]:
-    """Kill and stop processes under load; every order must be in the broker's books exactly as it was answered."""
+async def chaos(
+    world: World, seconds: float, sessions: int, *, seed: int = 1, spared: int = 0, orders: float = 0.4
+) -> dict[str, Any]:
+    """Kill and stop processes under load; every order must be in the broker's books exactly as it was answered.
+
+    :param spared: so many sessions keep their process, to see whether that grows
+    :param orders: their share in all commands
+    """
     dice = random.Random(seed)
     sent: dict[int, dict[str, tuple[int, dict[str, Any]]]] = {n: {} for n in range(sessions)}
     late: list[float] = []
@@ -258,24 +326,27 @@ async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> d
         until = time.monotonic() + seconds
 
         async def trade(n: int) -> None:
-            carry, count = over_http(world, names[n]), 0
+            carry, count, held = over_http(world, names[n]), 0, deque[int]()
             while time.monotonic() < until:
                 count += 1
-                order = dice.random() < 0.4
+                order = dice.random() < orders
                 name, params = dice.choice(MIXED)
                 if order:
-                    name, params = "order_send", {"request": ORDER | {"magic": n * 1_000_000 + count}}
+                    closing = {"position": held.popleft(), "type": 1} if len(held) >= MOST_HELD else {}
+                    name, params = "order_send", {"request": ORDER | {"magic": n * 1_000_000 + count} | closing}
                 timeout_s, began = dice.choice((1.0, 2.0, 4.0)), time.monotonic()
                 status, said = await carry(name, params, f"c{count}", timeout_s)
                 late.append(time.monotonic() - began - timeout_s)
                 codes[str(status if status == 200 else said["error"]["code"])] += 1
                 if order:
                     sent[n][f"c{count}"] = (n * 1_000_000 + count, said)
+                    if not closing and said.get("ok"):
+                        held.append(said["result"]["order"])
 
         async def hurt() -> None:
             while time.monotonic() < until - 2:
                 await asyncio.sleep(dice.uniform(0.1, 0.5))
-                view = (await http.get(f"/v5/session/{dice.choice(names)}")).json()
+                view = (await http.get(f"/v5/session/{dice.choice(names[spared:])}")).json()
                 if view.get("pid"):
                     how = dice.choice((signal.SIGKILL, signal.SIGSTOP))
                     with contextlib.suppress(ProcessLookupError):
@@ -283,7 +354,9 @@ async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> d
                         faults[how.name] += 1
 
         files = psutil.Process(world.pid).num_fds()
+        watching = asyncio.create_task(watch(world, until))
         await asyncio.gather(hurt(), *(trade(n) for n in range(sessions)))
+        sizes = await watching
         wrong = await compare(http, names, sent)
         views = (await http.get("/v5/session/list")).json()["sessions"]
     children = psutil.Process(world.pid).children(recursive=True)
@@ -297,8 +370,26 @@ async def chaos(world: World, seconds: float, sessions: int, seed: int = 1) -> d
         "replacement": figures([s for v in views for s in v["downtimes_s"]]),
         "zombies": sum(c.status() == psutil.STATUS_ZOMBIE for c in children),
         "files_before_after": [files, psutil.Process(world.pid).num_fds()],
+        "mb_halfway_end": {kind: [mb[len(mb) // 2], mb[-1]] for kind, mb in sizes.items()},
         **wrong,
     }
+
+
+async def watch(world: World, until: float) -> dict[str, list[float]]:
+    """MB of the bridge and of its oldest terminal process, every second."""
+    sizes: dict[str, list[float]] = {"bridge": [], "oldest_terminal": []}
+    bridge = psutil.Process(world.pid)
+    while time.monotonic() < until:
+        await asyncio.sleep(1)
+        with contextlib.suppress(psutil.Error):
+            oldest = min(terminals_of(bridge), key=psutil.Process.create_time)
+            for kind, process in (("bridge", bridge), ("oldest_terminal", oldest)):
+                sizes[kind].append(round(process.memory_info().rss / 1e6, 1))
+    return sizes
+
+
+def terminals_of(bridge: psutil.Process) -> list[psutil.Process]:
+    return [c for c in bridge.children() if "kakehashi.terminal.worker" in c.cmdline()]
 
 
 async def compare(http: httpx.AsyncClient, names: list[str], sent: dict[int, Any]) -> dict[str, int]:

@@ -15,6 +15,7 @@ import bridgeroom
 from bridgeroom import BUY, BridgeRoom, bridge_room, until
 
 from kakehashi.api.doors import scopes_of
+from kakehashi.domain.errors import Unavailable
 from kakehashi.domain.markethours import DAYS
 
 PASSWORD = "canary-of-a-password"
@@ -57,6 +58,35 @@ async def test_the_same_id_twice_is_one_order_also_at_the_same_time_and_after_a_
     assert len(room.deals(1000)) == 1
     reused = await room.send(session, "one", volume=0.2)
     assert (reused.status_code, reused.json()["error"]["code"]) == (409, "ID_REUSED")
+
+
+async def test_reads_are_answered_with_an_id_or_without_while_the_store_is_away_and_orders_are_not_sent(
+    room: BridgeRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await room.create(1000)
+
+    async def away(*_: object) -> None:
+        raise Unavailable("STORE_UNAVAILABLE", "the disk is gone")
+
+    for way in ("_read", "_submit"):
+        monkeypatch.setattr(room.store, way, away)
+    assert await room.result(session, "positions_total") == 0
+    assert await room.result(session, "positions_total", id="mine") == 0
+    for options in ({}, {"id": "one"}):
+        refused = await room.command(session, "order_send", {"request": BUY}, **options)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
+    assert room.deals(1000) == []
+    monkeypatch.undo()
+
+
+async def test_an_order_is_found_by_its_id_also_where_a_read_bears_the_id_since(room: BridgeRoom) -> None:
+    session = await room.create(1000)
+    deal = (await room.send(session, "one")).json()["result"]["deal"]
+    assert (await room.command(session, "positions_total", id="one")).status_code == 409
+    await until(lambda: not room.bridge.keeper.sessions[session]._keeping)
+    room.bridge.keeper.sessions[session]._live.clear()  # a thousand commands later
+    assert await room.result(session, "positions_total", id="one") == 1
+    assert (await room.known(session, "one"))["result"]["deal"] == deal
 
 
 async def test_a_restart_of_the_bridge_brings_sessions_and_command_ids_back(tmp_path: Path) -> None:

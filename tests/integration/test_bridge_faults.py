@@ -48,6 +48,18 @@ async def test_a_killed_terminal_is_replaced_and_reads_do_not_notice(room: Bridg
     assert zombies() == []
 
 
+async def test_the_process_that_has_stood_ready_longest_takes_the_place_of_a_killed_one(room: BridgeRoom) -> None:
+    session = await room.create(1000)
+    spares = room.bridge.keeper._spares
+    await until(lambda: len(spares) == 2)
+    for _ in range(2):
+        expected = spares[0].pid
+        os.kill(pid_of(room, session), signal.SIGKILL)
+        await room.result(session, "account_info")
+        assert pid_of(room, session) == expected
+        await until(lambda: len(spares) == 2)
+
+
 async def test_a_stopped_terminal_costs_its_command_the_deadline_and_is_replaced(room: BridgeRoom) -> None:
     session = await room.create(1000)
     pid = pid_of(room, session)

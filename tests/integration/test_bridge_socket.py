@@ -151,10 +151,11 @@ async def test_an_outbox_keeps_every_event_and_the_latest_tick_and_says_when_it_
         box.tick("EURUSD", b"tick %d" % n)
     box.event(b"one")
     box.event(b"two")
-    assert await box.next() == [b"one", b"two", b"tick 4"]
+    await box.news()
+    assert box.take() == [b"one", b"two", b"tick 4"]
     for n in range(6):
         box.event(b"%d" % n)
-    frames = await box.next()
+    frames = box.take()
     assert frames[:3] == [b"0", b"1", b"2"]
     assert json.loads(frames[3])["event"] == "overflow"
     assert box.overflowed

@@ -32,16 +32,17 @@ def build_bridge_app(bridge: Bridge, settings: "Settings") -> FastAPI:
         async with bridge.running():
             yield
 
+    commands = sessions.commands(bridge)
     app = FastAPI(
         title="kakehashi MT5 bridge",
         version=__version__,
         description="MetaTrader 5 terminals in sessions: the functions of the MetaTrader5 package over HTTP and WebSocket.",
         # the doors that are used most come first: each route before them is looked at for each request
-        routes=[*sessions.commands(bridge).routes, *_health(bridge), sessionsocket.route(bridge, settings)],
+        routes=[*commands.routes, *_health(bridge), sessionsocket.route(bridge, settings)],
         lifespan=lifespan,
         openapi_url=None,  # FastAPI's own would be public
         redirect_slashes=False,
-        middleware=_cors(settings.bridge.origins),
+        middleware=[*_cors(settings.bridge.origins), Middleware(sessions.Shortcut, commands=commands)],
         exception_handlers={
             KakehashiError: rest.on_error,
             RequestValidationError: rest.on_invalid,

@@ -1,7 +1,8 @@
 """``/v5``: terminals in sessions, over HTTP."""
 
+import re
 import statistics
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -10,12 +11,13 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kakehashi.api import sessionlines as lines
 from kakehashi.api import sessionwishes as wishes
 from kakehashi.api.doors import READ, V5
 from kakehashi.api.http import json_response, read_body
-from kakehashi.api.rest import MAX_BODY, Door, Failed, admit, strict_json
+from kakehashi.api.rest import MAX_BODY, Door, Endpoint, Failed, admit, failed, strict_json
 from kakehashi.api.wishes import Texts
 from kakehashi.domain.errors import KakehashiError, Malformed, OutcomeUnknown, Rejected
 from kakehashi.domain.retcodes import LAST_ERRORS, RETCODES, Told
@@ -35,6 +37,8 @@ REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
         "description": "The deadline passed. TIMEOUT: nothing was changed. OUTCOME_UNKNOWN: ask for the command by its id.",
     },
 }
+COMMAND_PATH: Final = f"{V5}/session/{{session_id}}/command"
+_COMMAND: Final = re.compile(COMMAND_PATH.format(session_id="(?P<session_id>[^/]+)"))
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -44,20 +48,53 @@ class Lean(APIRoute):
     They cost more than the terminal's answer takes.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint, path = self.endpoint, self.path
-        adapter: TypeAdapter[Any] = TypeAdapter(endpoint.__annotations__["wish"])
+    def get_route_handler(self) -> Endpoint:
+        return lean(self.endpoint, self.path)
 
-        async def knock(request: Request) -> Response:
-            request.state.token = admit(request, path)
-            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise Rejected("NOT_JSON", "the body's content type must be application/json", value=kind)
-            wish = read_wish(adapter, strict_json(await read_body(request, limit=MAX_BODY), exact=False))
-            answer: Response = await endpoint(request, request.path_params["session_id"], wish)
-            return answer
 
-        return knock
+def lean(endpoint: Callable[..., Any], path: str) -> Endpoint:
+    """What is left to do for a command: who may, the body, and the endpoint."""
+    adapter: TypeAdapter[Any] = TypeAdapter(endpoint.__annotations__["wish"])
+
+    async def knock(request: Request) -> Response:
+        request.state.token = admit(request, path)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Rejected("NOT_JSON", "the body's content type must be application/json", value=kind)
+        wish = read_wish(adapter, strict_json(await read_body(request, limit=MAX_BODY), exact=False))
+        answer: Response = await endpoint(request, request.path_params["session_id"], wish)
+        return answer
+
+    return knock
+
+
+class Shortcut:
+    """Takes ``POST .../command`` past the framework's routing and its layers, to the very handler of its route.
+
+    Pure ASGI, before everything but CORS. Whatever is no such request goes on as always.
+
+    :param commands: of :func:`commands`
+    """
+
+    def __init__(self, app: ASGIApp, commands: APIRouter) -> None:
+        self._app = app
+        (self._handler,) = (
+            lean(route.endpoint, route.path)
+            for route in commands.routes
+            if isinstance(route, Lean) and route.path == COMMAND_PATH
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = _COMMAND.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = found.groupdict()
+        try:
+            response = await self._handler(Request(scope, receive, send))
+        except KakehashiError as e:
+            response = failed(e)
+        await response(scope, receive, send)
 
 
 def read_wish(adapter: TypeAdapter[Any], value: Any) -> Any:

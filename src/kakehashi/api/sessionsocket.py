@@ -5,6 +5,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -39,7 +40,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def route(bridge: Bridge, settings: "Settings") -> WebSocketRoute:
-    watches: dict[str, Watch] = {}
+    watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()  # each as long as a client has it
     section = settings.bridge
 
     async def connect(socket: WebSocket) -> None:
@@ -55,14 +56,14 @@ def route(bridge: Bridge, settings: "Settings") -> WebSocketRoute:
             await socket.send_text(_encode(refused(e, None)).decode())
             await socket.close(POLICY, e.code)
             return
-        watch = watches.setdefault(session.definition.id, Watch(session, section.push_s))
+        watch = watches.get(session.definition.id)
+        if watch is None:
+            watch = watches[session.definition.id] = Watch(session, section.push_s)
         client = _Client(socket, bridge, session, token, watch, Outbox(section.push_queue))
         try:
             await client.serve()
         finally:
             await watch.leave(client.outbox)
-            if session.line.state is State.CLOSED:
-                watches.pop(session.definition.id, None)
 
     return WebSocketRoute(PATH, connect)
 
@@ -109,6 +110,7 @@ class _Client:
         self.outbox = outbox
         self._socket, self._bridge, self._session, self._token, self._watch = socket, bridge, session, token, watch
         self._under_way: set[asyncio.Task[None]] = set()
+        self._sending = False
 
     async def serve(self) -> None:
         tasks = [asyncio.create_task(work()) for work in (self._listen, self._speak, self._guard)]
@@ -146,7 +148,9 @@ class _Client:
                 frame = envelope(await carried_out(self._session, read_wish(COMMAND, value)))
         except KakehashiError as e:
             frame = _encode(refused(e, ident))
-        self.outbox.event(frame)
+        self.outbox.event(frame, wake=False)
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # who listens sees it too, and ends the connection
+            await self._send()
 
     def _subscription(self, value: dict[str, Any], ident: str | None) -> bytes:
         began = time.perf_counter()
@@ -164,10 +168,24 @@ class _Client:
         return envelope(Answer(id=ident or "", outcome=outcome, took_ms=took_ms))
 
     async def _speak(self) -> None:
-        while not self.outbox.overflowed:
-            for frame in await self.outbox.next():
-                await self._socket.send_text(frame.decode())
-        await self._socket.close(TOO_SLOW, "too slow")
+        """What is pushed. An answer is sent by the task that has it."""
+        while True:
+            await self.outbox.news()
+            await self._send()
+
+    async def _send(self) -> None:
+        """All there is, one frame after the other; whoever is sending already takes it along."""
+        if self._sending:
+            return
+        self._sending = True
+        try:
+            while frames := self.outbox.take():
+                for frame in frames:
+                    await self._socket.send({"type": "websocket.send", "text": frame.decode()})
+        finally:
+            self._sending = False
+        if self.outbox.overflowed:
+            await self._socket.close(TOO_SLOW, "too slow")
 
     async def _guard(self) -> None:
         """End what may not go on: a revoked token, a deleted session, a client that does not read."""

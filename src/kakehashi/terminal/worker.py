@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, BinaryIO, Final
@@ -38,7 +38,8 @@ MODULES: Final = {"simulated": "kakehashi.terminal.metatrader5", "metatrader5": 
 _PR_SET_PDEATHSIG: Final = 1
 _INTERNAL: Final = -10000
 """RES_E_INTERNAL_FAIL, the package's own word for what it cannot explain."""
-_encode: Final = msgspec.json.Encoder().encode
+_SIMPLE: Final = frozenset({type(None), bool, int, float, str})
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class BadArgument(ValueError):
@@ -51,6 +52,8 @@ def main(terminal: str) -> None:
     _die_with_parent()
     try:
         package, problem = importlib.import_module(MODULES[terminal]), ""
+        if terminal == "simulated":
+            importlib.import_module("kakehashi.terminal.metatrader5.bars").pass_on()
     except ImportError as e:
         package, problem = ModuleType(terminal), f"{MODULES[terminal]} cannot be imported: {e}"
     opening = _read(inbox)
@@ -193,24 +196,27 @@ def _value(package: ModuleType, key: str, value: Any, *, date: bool = False, wit
 
 def _plain(value: Any, form: Format) -> Any:
     """The package's value as JSON can say it: named tuples as objects, tables as rows or columns."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if type(value) in _SIMPLE:
         return value
     if (fields := getattr(value, "_asdict", None)) is not None:
         return {name: _plain(inner, form) for name, inner in fields().items()}
     if isinstance(value, tuple | list):
         if form == "tickets":
             return [row.ticket for row in value]
-        rows = [_plain(row, form) for row in value]
-        if form == "columns" and rows and isinstance(rows[0], dict):
-            return {name: [row[name] for row in rows] for name in rows[0]}
-        return rows
+        if not value or not hasattr(value[0], "_asdict"):
+            return [_plain(row, form) for row in value]
+        return _table(tuple(value[0]._asdict()), value, form)
     if (dtype := getattr(value, "dtype", None)) is not None:
-        if not dtype.names:
-            return value.tolist()
-        if form == "columns":
-            return {name: value[name].tolist() for name in dtype.names}
-        return [dict(zip(dtype.names, row, strict=True)) for row in value.tolist()]
-    return str(value)
+        rows = value.tolist()
+        return _table(tuple(dtype.names), rows, form) if dtype.names else rows
+    return value  # what JSON has a word for is said so, all else by :func:`str`
+
+
+def _table(names: tuple[str, ...], rows: Sequence[Sequence[Any]], form: Format) -> Any:
+    """Rows of plain values. There may be many: nothing is asked of each value."""
+    if form == "columns":
+        return {name: [row[n] for row in rows] for n, name in enumerate(names)}
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 if __name__ == "__main__":

@@ -6,11 +6,23 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import structlog
 
-from kakehashi.domain.terminalcalls import HEAD, FromChild, Open, Opened, Ran, Result, Run, frame, from_child, size_of
+from kakehashi.domain.terminalcalls import (
+    HEAD,
+    Format,
+    FromChild,
+    Open,
+    Opened,
+    Ran,
+    Result,
+    Run,
+    frame,
+    from_child,
+    size_of,
+)
 from kakehashi.services.sessions.trees import Job, kill_tree, own_group
 from kakehashi.telemetry import redact
 
@@ -19,6 +31,8 @@ log = structlog.get_logger("sessions")
 WORKER: Final = ("-P", "-m", "kakehashi.terminal.worker")
 _SECRET_SETTINGS: Final = ("KAKEHASHI_BRIDGE__KEY", "KAKEHASHI_STORE__", "KAKEHASHI_NOTIFY__")
 _MOST_SAID: Final = 2_000
+STDOUT: Final = 1
+STDERR: Final = 2
 
 
 class ChildGone(Exception):
@@ -30,20 +44,22 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.upper().startswith(_SECRET_SETTINGS)}
 
 
-class Child:
-    """A running terminal process. Made by :meth:`start`."""
+class Child(asyncio.SubprocessProtocol):
+    """A running terminal process. Made by :meth:`start`. It has no tasks: what comes goes straight to whoever waits."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path | None) -> None:
-        self.pid = process.pid
+    def __init__(self, folder: Path | None) -> None:
+        self.pid = 0
         self.gone = asyncio.Event()
         """Set once nothing more can come from it."""
         self.on_gone: Callable[[], None] = lambda: None
         self.answered = 0
-        self._process, self._folder = process, folder
+        self._folder = folder
+        self._ended = asyncio.Event()
+        self._begun = bytearray()
         self._waiting: asyncio.Future[FromChild] | None = None
         self._last_id = 0
-        loop = asyncio.get_running_loop()
-        self._tasks = (loop.create_task(self._read()), loop.create_task(self._listen()))
+        self._process: asyncio.SubprocessTransport
+        self._stdin: asyncio.WriteTransport
 
     @classmethod
     async def start(cls, job: Job, terminal: str, *, folder: Path | None = None) -> "Child":
@@ -53,7 +69,8 @@ class Child:
 
         :raises OSError: no process can be started now
         """
-        process = await asyncio.create_subprocess_exec(
+        _, child = await asyncio.get_running_loop().subprocess_exec(
+            lambda: cls(folder),
             sys.executable,
             *WORKER,
             terminal,
@@ -61,29 +78,31 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=child_environment(os.environ),
-            limit=1 << 20,
             **own_group(),
         )
-        job.take(process.pid)
-        return cls(process, folder)
+        job.take(child.pid)
+        return child
 
     async def open(self, opening: Open) -> Opened:
         """Let it start its terminal and log in. No time limit of its own.
 
         :raises ChildGone: it died meanwhile
         """
-        answer = await self._ask(frame(opening))
+        answer = await self._ask(frame(opening), None)
         if not isinstance(answer, Opened):
             raise ChildGone("expected the answer to open")
         return answer
 
-    async def run(self, calls: tuple[tuple[str, dict[str, object], str], ...]) -> tuple[Result, ...]:
-        """Call functions of the package. No time limit of its own; after a cancellation the child must be killed.
+    async def run(
+        self, calls: tuple[tuple[str, dict[str, Any], Format], ...], *, within_s: float | None = None
+    ) -> tuple[Result, ...]:
+        """Call functions of the package. After a cancellation or a TimeoutError the child must be killed.
 
         :raises ChildGone: it died meanwhile
+        :raises TimeoutError: no answer ``within_s``
         """
         self._last_id += 1
-        answer = await self._ask(frame(Run(id=self._last_id, calls=calls)))  # type: ignore[arg-type]
+        answer = await self._ask(frame(Run(id=self._last_id, calls=calls)), within_s)
         if not isinstance(answer, Ran) or answer.id != self._last_id or len(answer.results) != len(calls):
             raise ChildGone("the answer is another request's")
         self.answered += 1
@@ -91,64 +110,91 @@ class Child:
 
     async def kill(self) -> None:
         """End it with its tree, and wait until it is gone from the process table."""
-        await asyncio.to_thread(kill_tree, self.pid, folder=self._folder) if self._folder else kill_tree(self.pid)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._folder is not None:
+            await asyncio.to_thread(kill_tree, self.pid, folder=self._folder)
+        elif not self._ended.is_set():
+            kill_tree(self.pid)
+        await self._ended.wait()
+        self._process.close()
         self._end()
 
     async def close(self, *, within_s: float) -> None:
         """Let it shut its terminal down, and kill what is left after a while."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._ended.wait()
         await self.kill()
 
-    async def _ask(self, message: bytes) -> FromChild:
-        if self.gone.is_set() or self._waiting is not None or self._process.stdin is None:
+    async def _ask(self, message: bytes, within_s: float | None) -> FromChild:
+        if self.gone.is_set() or self._waiting is not None:
             raise ChildGone("the terminal process has ended")
-        self._waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[FromChild] = loop.create_future()
+        self._waiting = waiting
+        timer = loop.call_later(within_s, _late, waiting) if within_s is not None else None
         try:
-            self._process.stdin.write(message)
-            return await self._waiting
+            self._stdin.write(message)
+            return await waiting
         except (ConnectionError, RuntimeError) as e:
             raise ChildGone(repr(e)) from None
         finally:
             self._waiting = None
+            if timer is not None:
+                timer.cancel()
 
-    async def _read(self) -> None:
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101  it was asked for
+    # -- what the loop tells (asyncio.SubprocessProtocol) ----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._process = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
+        self.pid = self._process.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == STDERR:
+            # what libraries print goes to the log; it may never block the child
+            log.info("terminal_said", pid=self.pid, text=redact(data[-_MOST_SAID:].decode("utf-8", "replace").strip()))
+            return
         try:
-            while True:
-                body = await stdout.readexactly(size_of(await stdout.readexactly(HEAD)))
-                message = from_child(body)
-                if self._waiting is not None and not self._waiting.done():
-                    self._waiting.set_result(message)
-        except asyncio.IncompleteReadError:
-            pass
-        except (ValueError, ConnectionError) as e:  # msgspec's errors are ValueErrors
+            if self._begun:
+                self._begun += data
+                data = bytes(self._begun) if len(self._begun) >= self._wanted() else b""
+            self._take(data)
+        except ValueError as e:  # msgspec's errors are ValueErrors
             log.error("session_bad_frame", pid=self.pid, error=repr(e)[:200])
-        finally:
             self._end()
 
-    async def _listen(self) -> None:
-        """What libraries print goes to the log; it may never block the child."""
-        stderr = self._process.stderr
-        assert stderr is not None  # noqa: S101  it was asked for
-        with contextlib.suppress(ConnectionError):
-            while said := await stderr.read(65_536):
-                text = said[-_MOST_SAID:].decode("utf-8", "replace").strip()
-                log.info("terminal_said", pid=self.pid, text=redact(text))
+    def pipe_connection_lost(self, fd: int, _: Exception | None) -> None:
+        if fd == STDOUT:
+            self._end()
+
+    def process_exited(self) -> None:
+        self._ended.set()
+
+    def _wanted(self) -> int:
+        return HEAD + size_of(bytes(self._begun[:HEAD])) if len(self._begun) >= HEAD else HEAD
+
+    def _take(self, data: bytes) -> None:
+        """Whole frames to whoever waits; what has only begun is kept.
+
+        :raises ValueError: this is no frame
+        """
+        if not data:
+            return
+        while len(data) >= HEAD and len(data) >= (end := HEAD + size_of(data[:HEAD])):
+            message = from_child(data[HEAD:end])
+            data = data[end:]
+            if self._waiting is not None and not self._waiting.done():
+                self._waiting.set_result(message)
+        self._begun = bytearray(data)
 
     def _end(self) -> None:
         self.gone.set()
         self.on_gone()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ChildGone("the terminal process has ended"))
+
+
+def _late(waiting: "asyncio.Future[FromChild]") -> None:
+    if not waiting.done():
+        waiting.set_exception(TimeoutError())

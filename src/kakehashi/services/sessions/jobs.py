@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Any
 
 from kakehashi.domain.errors import Rejected, Unavailable
@@ -36,6 +37,22 @@ class Job:
     def writes(self) -> bool:
         return bool(self.record_id)
 
+    async def over(self, *, within_s: float) -> bool:
+        """Wait for its end; whether it came in time. Giving up waiting does not end the job, and others may wait too."""
+        if self.future.done():
+            return True
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        wake = partial(_wake, waiter)
+        timer = loop.call_later(within_s, wake)
+        self.future.add_done_callback(wake)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self.future.remove_done_callback(wake)
+        return self.future.done()
+
     def settle(self, results: tuple[Result, ...]) -> None:
         if not self.future.done():
             self.future.set_result(results)
@@ -43,6 +60,11 @@ class Job:
     def fail(self, error: Exception) -> None:
         if not self.future.done():
             self.future.set_exception(error)
+
+
+def _wake(waiter: "asyncio.Future[None]", *_: object) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Protocol
@@ -45,21 +46,21 @@ class Homes(Protocol):
 class Keeper:
     """
     :param starts: how many terminals may be starting at once: that is when they need the processor
-    :param spares: processes that stand ready for the next start
+    :param spares: processes that stand ready for the next starts, at most; one for two sessions, and never less than two
     :param homes: None: terminals need no directory of their own
     """
 
     def __init__(
         self, terms: Terms, ledger: Ledger, clock: Clock, seal: Seal, *, drained: Drained, most: int = 50,
-        starts: int = 2, spares: int = 2, homes: Homes | None = None,
+        starts: int = 2, spares: int = 4, homes: Homes | None = None,
     ) -> None:  # fmt: skip
         self.terms = terms
         self.sessions: dict[str, Session] = {}
         self._ledger, self._clock, self._seal, self._drained = ledger, clock, seal, drained
-        self._most, self._spares_wanted, self._homes = most, spares, homes
+        self._most, self._most_spares, self._homes = most, spares, homes
         self._starting = asyncio.Semaphore(starts)
         self._claims: dict[tuple[int, str], Claims] = {}
-        self._spares: list[Child] = []
+        self._spares: deque[Child] = deque()
         self._spare_wanted = asyncio.Event()
         self._job = Job()
 
@@ -147,7 +148,7 @@ class Keeper:
                 log.info("session_folders_removed", folders=swept)
 
     def _enter(self, definition: Definition, *, begin: bool = True) -> Session:
-        claims = self._claims.setdefault((definition.login, definition.server), Claims())
+        claims = self._claims.setdefault(_account(definition), Claims())
         session = Session(
             definition, self.terms, self._ledger, self._clock, started=self._start, drained=self._drained, claims=claims
         )
@@ -159,6 +160,8 @@ class Keeper:
     async def _drop(self, session: Session, *, remove: bool) -> None:
         self.sessions.pop(session.definition.id, None)
         await session.end()
+        if all(_account(other.definition) != _account(session.definition) for other in self.sessions.values()):
+            self._claims.pop(_account(session.definition), None)
         self._leave_home(session.definition, remove=remove)
 
     def _leave_home(self, definition: Definition, *, remove: bool) -> None:
@@ -207,7 +210,7 @@ class Keeper:
 
     async def _fresh(self, folder: Path | None) -> Child:
         if folder is None and self._spares:
-            child = self._spares.pop()
+            child = self._spares.popleft()  # the one that has had the longest to import
             self._spare_wanted.set()
             if not child.gone.is_set():
                 return child
@@ -219,7 +222,7 @@ class Keeper:
         if self._homes is not None:
             return
         while True:
-            while len(self._spares) < self._spares_wanted:
+            while len(self._spares) < min(self._most_spares, max(2, len(self.sessions) // 2)):
                 try:
                     self._spares.append(await Child.start(self._job, self.terms.terminal))
                 except OSError as e:
@@ -253,3 +256,7 @@ class Keeper:
             with contextlib.suppress(KakehashiError):
                 await self._ledger.prune()
             await asyncio.sleep(PRUNE_S)
+
+
+def _account(definition: Definition) -> tuple[int, str]:
+    return definition.login, definition.server

@@ -1,5 +1,7 @@
 """What a bridge must not forget: its sessions, and the commands that it was about to send (law 1)."""
 
+import asyncio
+import contextlib
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +14,7 @@ KEPT_MS: Final = 25 * 3_600_000
 PENDING: Final = "PENDING"
 RESOLVED: Final = "RESOLVED"
 _PAGE: Final = 1_000
+SOON_S: Final = 0.05
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return request
 
 
+def _row(record: Record) -> CommandRow:
+    return CommandRow(key=record.key, session=record.session, state=record.state, at=record.at, body=_encode(record))
+
+
+def _settled(kept: "asyncio.Future[None]", error: Exception | None) -> None:
+    if kept.done():
+        return
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)
+
+
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _decode: Final = msgspec.json.Decoder(Record).decode
 _definition: Final = msgspec.json.Decoder(Definition).decode
@@ -88,6 +104,7 @@ class Ledger:
 
     def __init__(self, store: Store, ownership: Ownership, clock: Clock) -> None:
         self._store, self._ownership, self._clock = store, ownership, clock
+        self._soon: list[tuple[CommandRow, asyncio.Future[None]]] = []
 
     async def sessions(self) -> list[Definition]:
         rows = await self._store.rows("bridge_sessions", limit=_PAGE, newest_first=False)
@@ -106,9 +123,37 @@ class Ledger:
         await self._store.commit(commit)
 
     async def write(self, record: Record) -> None:
-        await self._commit(
-            CommandRow(key=record.key, session=record.session, state=record.state, at=record.at, body=_encode(record))
-        )
+        """Now; what :meth:`write_soon` was given goes along."""
+        await self._write([_row(record)])
+
+    async def write_soon(self, record: Record) -> None:
+        """With the next command that is written, or by itself a little later: one flush of the disk then serves both.
+
+        For answers, which nobody waits for: a bridge that dies meanwhile finds the command in doubt, and what came of it.
+        """
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._soon.append((_row(record), kept))
+        while not kept.done():
+            await asyncio.wait((kept,), timeout=SOON_S)
+            if any(other is kept for _, other in self._soon):
+                with contextlib.suppress(Exception):  # ``kept`` has it
+                    await self._write([])
+        kept.result()
+
+    async def _write(self, rows: list[CommandRow]) -> None:
+        soon, self._soon = self._soon, []
+        changes: list[msgspec.Struct] = [*(row for row, _ in soon), *rows]
+        try:
+            await self._store.commit(Commit(ownership=self._ownership, changes=changes))
+        except asyncio.CancelledError:
+            self._soon = soon + self._soon  # it may have been written; once more changes nothing
+            raise
+        except Exception as e:
+            for _, kept in soon:
+                _settled(kept, e)
+            raise
+        for _, kept in soon:
+            _settled(kept, None)
 
     async def find(self, session: str, command_id: str) -> Record | None:
         rows = await self._store.rows("bridge_commands", where={"key": f"{session}|{command_id}"}, limit=1)

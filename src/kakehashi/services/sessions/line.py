@@ -186,8 +186,7 @@ class Line:
             return ""
         job.sent = True
         try:
-            async with asyncio.timeout(self._patience_s(job)):
-                results = await child.run(job.calls)
+            results = await child.run(job.calls, within_s=self._patience_s(job))
         except TimeoutError:
             return self._lost(job, "hung")
         except ChildGone:

@@ -161,7 +161,7 @@ class Orders:
         if result.ok and (ticket := int(msgspec.json.decode(result.json).get("order") or 0)):
             self._claims.add(ticket)
         if (record := self._records.get(job.record_id)) is not None:
-            await self._keep(record, Outcome.of(result, result.took_us))
+            await self._keep(record, Outcome.of(result, result.took_us), write=self._ledger.write_soon)
 
     async def unsent(self, job: Job) -> None:
         if (record := self._records.get(job.record_id)) is not None:
@@ -254,9 +254,12 @@ class Orders:
             if not twin.future.done():
                 self._again(twin)
 
-    async def _keep(self, record: Record, outcome: Outcome) -> None:
-        done = msgspec.structs.replace(record, state=RESOLVED, outcome=outcome)
-        await self._ledger.write(done)
+    async def _keep(
+        self, record: Record, outcome: Outcome, *, write: Callable[[Record], Awaitable[None]] | None = None
+    ) -> None:
+        # what there was before is of no use any more, and most of what would be kept
+        done = msgspec.structs.replace(record, state=RESOLVED, outcome=outcome, mark=Mark())
+        await (write or self._ledger.write)(done)
         self._records.pop(record.id, None)  # from now on it is read from the store
 
 

@@ -44,17 +44,22 @@ class Outbox:
         self._ticks[symbol] = frame
         self._wake.set()
 
-    def event(self, frame: bytes) -> None:
+    def event(self, frame: bytes, *, wake: bool = True) -> None:
+        """:param wake: whether somebody has to be told; not where the caller sends what there is itself"""
         if self.overflowed:
             return
         self.overflowed = len(self._events) >= self._most
         self._events.append(frame if not self.overflowed else overflow(self._most))
-        self._wake.set()
+        if wake:
+            self._wake.set()
 
-    async def next(self) -> list[bytes]:
-        """Wait until there is something to send, and take it."""
+    async def news(self) -> None:
+        """Wait until there is something to send that nobody sends by themselves."""
         await self._wake.wait()
         self._wake.clear()
+
+    def take(self) -> list[bytes]:
+        """Everything there is to send."""
         frames = [*self._events, *self._ticks.values()]
         self._events.clear()
         self._ticks.clear()

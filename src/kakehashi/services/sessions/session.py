@@ -5,6 +5,7 @@ import secrets
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,10 @@ MOST_REMEMBERED: Final = 1_000
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Of answers to reads that are kept for a second request with the same id."""
 
+_ended: Final = cache(lambda outcome: COMMANDS.labels(outcome=outcome))
+_seconds: Final = cache(lambda command: SECONDS.labels(command=command))
+"""Finding a metric by its label costs more than counting; there are few outcomes and 32 commands."""
+
 Started = Callable[["Session"], Awaitable[tuple[Child, str]]]
 
 
@@ -58,6 +63,12 @@ class _Live:
     def __init__(self, job: Job) -> None:
         self.job, self.size = job, 0
 
+    @property
+    def settled(self) -> bool:
+        """It has results."""
+        future = self.job.future
+        return future.done() and not future.cancelled() and future.exception() is None
+
 
 class Session:
     """:param started: gives a process that is logged in, and the name of its connection to the trade server"""
@@ -79,6 +90,7 @@ class Session:
         self._bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._keeping: set[asyncio.Task[None]] = set()
+        self._id_prefix, self._ids = f"c-{secrets.token_hex(6)}-", 0
 
     # -- its life ------------------------------------------------------------------------------------------------
 
@@ -146,33 +158,38 @@ class Session:
             params = {"request": numbered(params["request"])}
         timeout_s = timeout_s or self._terms.command_timeout_s
         try:
-            answer = await self._command(name, params, timeout_s, command_id, form)
+            ident, outcome = await self._command(name, params, timeout_s, command_id, form)
         except KakehashiError as e:
-            COMMANDS.labels(outcome=e.code).inc()
+            _ended(e.code).inc()
             raise
         took_s = time.perf_counter() - began
-        self.took_ms.append(took_s * 1000)
-        COMMANDS.labels(outcome="ok" if answer.outcome.ok else "none").inc()
-        SECONDS.labels(command=name).observe(took_s)
-        return msgspec.structs.replace(answer, took_ms=round(took_s * 1000, 3))
+        took_ms = round(took_s * 1000, 3)
+        self.took_ms.append(took_ms)
+        _ended("ok" if outcome.ok else "none").inc()
+        _seconds(name).observe(took_s)
+        return Answer(id=ident, outcome=outcome, took_ms=took_ms)
 
     async def _command(
         self, name: str, params: dict[str, Any], timeout_s: float, command_id: str, form: Format
-    ) -> Answer:
+    ) -> tuple[str, Outcome]:
         writes, calls = FUNCTIONS[name].writes, ((name, params, form),)
         self.health.used(params)
         if not command_id and not writes:
             job = self._queued(Job(calls, timeout_s))
-            return self._answer(f"c-{secrets.token_hex(10)}", await self._await(job, timeout_s))
+            return self._new_id(), self._outcome("", await self._await(job, timeout_s))
         fingerprint = fingerprint_of(name, params)
-        if command_id and (known := await self._known(command_id, fingerprint)) is not None:
+        if command_id and (known := await self._known(command_id, fingerprint, writes=writes)) is not None:
             if isinstance(known, Record):
-                return _of_record(known)
-            return self._answer(command_id, await self._await(known, timeout_s, first=False))
-        ident = command_id or f"c-{secrets.token_hex(10)}"
+                return command_id, _of_record(known).outcome
+            return command_id, self._outcome(command_id, await self._await(known, timeout_s, first=False))
+        ident = command_id or self._new_id()
         job = self._queued(Job(calls, timeout_s, record_id=ident if writes else "", fingerprint=fingerprint))
         self._remember(ident, job)
-        return self._answer(ident, await self._await(job, timeout_s, command_id=ident))
+        return ident, self._outcome(ident, await self._await(job, timeout_s, command_id=ident))
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"{self._id_prefix}{self._ids}"
 
     def _queued(self, job: Job) -> Job:
         line = self.line
@@ -187,15 +204,10 @@ class Session:
     async def _await(
         self, job: Job, timeout_s: float, *, first: bool = True, command_id: str = ""
     ) -> tuple[Result, ...]:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(job.future)
-        except TimeoutError:
-            pass
-        except asyncio.CancelledError:
+        if await job.over(within_s=timeout_s):
             if job.future.cancelled():
-                raise Rejected("CANCELLED", "the command was cancelled before it was sent") from None
-            raise
+                raise Rejected("CANCELLED", "the command was cancelled before it was sent")
+            return job.future.result()
         if job.writes:
             if first and not job.sent:
                 self._keep(self.orders.abandon(job))
@@ -209,27 +221,27 @@ class Session:
             self._forget(command_id)
         raise KakehashiError("TIMEOUT", f"it waited {timeout_s:g} s for the terminal and was not sent")
 
-    def _answer(self, ident: str, results: tuple[Result, ...]) -> Answer:
+    def _outcome(self, ident: str, results: tuple[Result, ...]) -> Outcome:
         result = results[0]
         if result.fault:
             self._forget(ident)
             raise Rejected("BAD_PARAMETER", result.fault)
         code = "NOT_EXECUTED" if result.error[1].startswith("NOT_EXECUTED") else ""
-        outcome = Outcome(ok=result.ok, result=result.json, error=result.error, took_us=result.took_us, code=code)
-        return Answer(id=ident, outcome=outcome, took_ms=0.0)
+        return Outcome(ok=result.ok, result=result.json, error=result.error, took_us=result.took_us, code=code)
 
     # -- command ids ---------------------------------------------------------------------------------------------
 
-    async def _known(self, ident: str, fingerprint: str) -> Job | Record | None:
-        """What already bears this id.
+    async def _known(self, ident: str, fingerprint: str, *, writes: bool) -> Job | Record | None:
+        """What already bears this id. Only orders are looked for in the store: a read costs no access to it, and one
+        with the id of an order that is long over is a read.
 
-        :param wanted: the digest of what the id is to stand for
+        :param fingerprint: the digest of what the id is to stand for
         :raises Rejected: ID_REUSED: it stands for something else
         """
         found: Job | Record | None = None
         if (live := self._live.get(ident)) is not None:
             found, kept = live.job, live.job.fingerprint
-        elif (record := await self._record(ident)) is not None:
+        elif (record := await self._record(ident) if writes else self.orders.record(ident)) is not None:
             found, kept = record, record.fingerprint
         if found is not None and kept != fingerprint:
             raise Rejected(
@@ -246,8 +258,9 @@ class Session:
         live = self._live.get(ident)
         if live is not None and not live.job.future.done():
             return Known(state=PENDING, answer=None)
-        if live is not None and not live.job.future.cancelled() and live.job.future.exception() is None:
-            return Known(state=RESOLVED, answer=self._answer(ident, live.job.future.result()))
+        if live is not None and live.settled and (live.job.writes or await self._record(ident) is None):
+            outcome = self._outcome(ident, live.job.future.result())
+            return Known(state=RESOLVED, answer=Answer(id=ident, outcome=outcome, took_ms=0.0))
         record = await self._record(ident)
         if record is None:
             raise Rejected("NOT_FOUND", f"no command {ident} in the last 25 hours", value=ident)
@@ -274,6 +287,7 @@ class Session:
             return
         if job.writes and not self.orders.is_settled(ident):
             self._keep(self.orders.finished(job, job.future.result()))
+        job.calls = ()  # what is left to remember is the answer
         live.size = len(job.future.result()[0].json)
         self._bytes += live.size
         while self._live and (len(self._live) > MOST_REMEMBERED or self._bytes > MOST_BYTES):
@@ -294,13 +308,11 @@ class Session:
         """Put calls to the terminal before the callers' own. :raises KakehashiError: no answer in time"""
         job = Job(calls, timeout_s, own=True)
         self.line.queue.put_own(job)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(job.future)
-        except TimeoutError:
-            if not job.sent:
-                job.future.cancel()
-            raise KakehashiError("TIMEOUT", f"no answer in {timeout_s:g} s") from None
+        if await job.over(within_s=timeout_s):
+            return job.future.result()
+        if not job.sent:
+            job.future.cancel()
+        raise KakehashiError("TIMEOUT", f"no answer in {timeout_s:g} s")
 
     async def check(self) -> None:
         """Look at the process and the terminal; replace what has grown, put to sleep what is idle."""

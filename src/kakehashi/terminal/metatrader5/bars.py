@@ -1,5 +1,7 @@
 """Bars and ticks as numpy tables."""
 
+import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from kakehashi.terminal.core.bars import Bar, TickRow
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from kakehashi.terminal.metatrader5.tables import Table
 
 _MOST: Final = 2**31 - 1
+_tables = "tables"
 
 
 def _copy_rates_from(symbol: object, timeframe: object, date_from: object, count: object, /) -> "Table":
@@ -33,7 +36,7 @@ def _copy_rates_range(symbol: object, timeframe: object, date_from: object, date
     """The bars that open between two dates, both included."""
     t, name, frame = _asked(symbol, timeframe)
     since, until = moment_ms(date_from, "date_from"), moment_ms(date_to, "date_to")
-    return _bars(t, symbol=name, timeframe=frame, since=since, until=until)[-t.maxbars :]
+    return _bars(t, symbol=name, timeframe=frame, since=since, until=until)
 
 
 def _copy_ticks_from(symbol: object, date_from: object, count: object, flags: object, /) -> "Table":
@@ -65,21 +68,28 @@ def _flags(flags: object) -> int:
     return kind
 
 
+def pass_on() -> None:
+    """From now on give tables that are good for passing on only (:mod:`.plain`), in this process."""
+    global _tables  # noqa: PLW0603  how the whole process is used
+    _tables = "plain"
+
+
 def _bars(t: Terminal, **wanted: Any) -> "Table":
     t.digits_of(wanted["symbol"])
-    bars = t.ask("rates", list[Bar], **wanted)
-    from kakehashi.terminal.metatrader5.tables import of_bars  # noqa: PLC0415  see there
-
-    return of_bars(bars)
+    made: Table = _maker().of_bars(t.ask("rates", list[Bar], **wanted)[-t.maxbars :])
+    return made
 
 
 def _ticks(t: Terminal, kind: int, **wanted: Any) -> "Table":
     t.digits_of(wanted["symbol"])
     # no tick here changes a last price
-    ticks = [] if kind == c.COPY_TICKS_TRADE else t.ask("ticks", list[TickRow], **wanted)
-    from kakehashi.terminal.metatrader5.tables import of_ticks  # noqa: PLC0415
+    made: Table = _maker().of_ticks([] if kind == c.COPY_TICKS_TRADE else t.ask("ticks", list[TickRow], **wanted))
+    return made
 
-    return of_ticks(ticks)
+
+def _maker() -> ModuleType:
+    """Imported when the first table is asked for: numpy takes longer than a terminal's start."""
+    return importlib.import_module(f"kakehashi.terminal.metatrader5.{_tables}")
 
 
 copy_rates_from = answers(_copy_rates_from)

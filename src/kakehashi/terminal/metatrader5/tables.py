@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kakehashi.terminal.core.bars import Bar, TickRow
+from kakehashi.terminal.metatrader5.plain import rows_of_bars, rows_of_ticks
 
 Table: TypeAlias = npt.NDArray[np.void]
 RATES: Final = np.dtype(
@@ -39,10 +40,8 @@ TICKS: Final = np.dtype(
 
 
 def of_bars(bars: Iterable[Bar]) -> Table:
-    rows = [(b.time, b.open, b.high, b.low, b.close, b.tick_volume, b.spread, b.real_volume) for b in bars]
-    return np.array(rows, dtype=RATES)
+    return np.array(rows_of_bars(bars), dtype=RATES)
 
 
 def of_ticks(ticks: Iterable[TickRow]) -> Table:
-    """There is no last price on these markets, and no volume."""
-    return np.array([(k.at // 1000, k.bid, k.ask, 0.0, 0, k.at, k.flags, 0.0) for k in ticks], dtype=TICKS)
+    return np.array(rows_of_ticks(ticks), dtype=TICKS)
