@@ -392,9 +392,10 @@ def terminals_of(bridge: psutil.Process) -> list[psutil.Process]:
     return [c for c in bridge.children() if "kakehashi.terminal.worker" in c.cmdline()]
 
 
-async def compare(http: httpx.AsyncClient, names: list[str], sent: dict[int, Any]) -> dict[str, int]:
-    """Each order against the deals that the broker has under its magic."""
+async def compare(http: httpx.AsyncClient, names: list[str], sent: dict[int, Any]) -> dict[str, Any]:
+    """Each order against the deals that the broker has under its magic; what was said of those that are wrong."""
     found = Counter({"doubled": 0, "lost": 0, "invented": 0, "unresolved": 0})
+    accused: list[Any] = []
     for n, name in enumerate(names):
         period = {"date_from": 0, "date_to": 4_000_000_000}
         body = {"command": "history_deals_get", "params": period, "timeout_s": 30}
@@ -404,11 +405,16 @@ async def compare(http: httpx.AsyncClient, names: list[str], sent: dict[int, Any
             if said.get("error"):
                 said = await resolution(http, name, ident)  # noqa: PLW2901
             done = bool(said.get("ok") and said["result"]["retcode"] == 10009)
-            found["unresolved"] += said.get("state") == "PENDING"
-            found["doubled"] += by_magic[magic] > 1
-            found["lost"] += done and by_magic[magic] == 0
-            found["invented"] += not done and said.get("state") != "PENDING" and by_magic[magic] > 0
-    return dict(found)
+            wrong = {
+                "unresolved": said.get("state") == "PENDING",
+                "doubled": by_magic[magic] > 1,
+                "lost": done and by_magic[magic] == 0,
+                "invented": not done and said.get("state") != "PENDING" and by_magic[magic] > 0,
+            }
+            found.update({name: 1 for name, so in wrong.items() if so})
+            if any(wrong.values()):
+                accused.append({"said": said, "deals": [d for d in deals if d["magic"] == magic]})
+    return {**found, "accused": accused[:10]}
 
 
 async def resolution(http: httpx.AsyncClient, name: str, ident: str) -> dict[str, Any]:

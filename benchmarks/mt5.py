@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import kakehashi.terminal.metatrader5 as mt5
-from kakehashi.terminal import doors
+from kakehashi.terminal import own
 from kakehashi.terminal.accounts import World
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.words import AccountSpec, Filling, OrderType, Request, Result, TradeAction
@@ -35,7 +35,7 @@ def world(positions: int) -> OwnServer:
     """A rich account with open positions on every symbol; time stands still, so that only calls are measured."""
     account = AccountSpec(account="1", number="1", balance=Decimal(100_000_000))
     server = OwnServer(now_ms=Clock(AT, speed=0).now_ms, world=World(accounts=(account,)))
-    doors.use_own_server(server)
+    own.use_own_server(server)
     if not mt5.initialize(login=1):
         raise RuntimeError(mt5.last_error())
     symbols = mt5.symbols_get() or ()

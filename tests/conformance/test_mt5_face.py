@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import kakehashi.terminal.metatrader5 as mt5
-from kakehashi.terminal import doors
+from kakehashi.terminal import own
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.metatrader5 import constants
 from kakehashi.terminal.own import OwnServer
@@ -123,11 +123,11 @@ def clock() -> Clock:
 @pytest.fixture
 def started(clock: Clock) -> Iterator[None]:
     """A terminal on a world of its own, whose time stands still."""
-    doors.use_own_server(OwnServer(seed=7, now_ms=clock.now_ms))
+    own.use_own_server(OwnServer(seed=7, now_ms=clock.now_ms))
     assert mt5.initialize(login=1)
     yield
     mt5.shutdown()
-    doors.use_own_server(None)
+    own.use_own_server(None)
 
 
 def test_the_constants_are_the_package_s_own() -> None:

@@ -228,8 +228,9 @@ async def test_a_queue_that_is_full_refuses_and_a_waiting_command_can_be_cancell
         session = await room.create(1000)
         room.faults(delay_s=1.0)
         slow = asyncio.create_task(room.send(session, "slow"))
-        line = room.bridge.keeper.sessions[session].line
-        await until(lambda: line.busy_since is not None and not len(line.queue))
+        served = room.bridge.keeper.sessions[session]
+        line = served.line
+        await until(lambda: served.orders.record("slow") is not None and not len(line.queue))
         waiting = [asyncio.create_task(room.command(session, "version", id=f"w{n}")) for n in range(2)]
         await until(lambda: len(line.queue) == 2)
         full = await room.command(session, "version")

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kakehashi.bootstrap import prepare_store
 from kakehashi.config import load_settings
 from kakehashi.domain.errors import Unavailable
+from kakehashi.domain.terminaldoubt import Mark
 from kakehashi.ports import Commit
 from kakehashi.services.ids import SystemClock
-from kakehashi.services.sessions.doubt import Mark
+from kakehashi.services.sessions.jobs import Job
 from kakehashi.services.sessions.ledger import PENDING, RESOLVED, Ledger, Record
+from kakehashi.services.sessions.orders import Claims, Orders
 from kakehashi.store.sqlite import SqliteStore
 
 
@@ -81,3 +84,21 @@ async def test_whoever_wrote_is_told_that_the_store_is_away_and_a_cancelled_comm
     command.cancel()
     await answer
     assert (await ledger.find("s", "b")) is not None
+
+
+async def test_a_command_whose_deadline_passed_can_not_be_sent_any_more_before_that_is_even_written(
+    store: Counted,
+) -> None:
+    async def nobody(*_: object) -> Any:
+        raise AssertionError("nobody is asked")
+
+    ledger = await ledger_on(store)
+    orders = Orders("s", ledger, SystemClock(), Claims(), ask=nobody, drained=nobody, again=lambda _: None)
+    job = Job((("order_send", {"request": {}}, "objects"),), 1.0, record_id="late", fingerprint="f")
+    writing = orders.abandon(job)
+    assert job.future.done()
+    assert await ledger.find("s", "late") is None
+    await writing
+    kept = await ledger.find("s", "late")
+    assert kept is not None
+    assert (kept.state, kept.outcome and kept.outcome.code) == (RESOLVED, "NOT_EXECUTED")

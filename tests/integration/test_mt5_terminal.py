@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 import kakehashi.terminal.metatrader5 as mt5
-from kakehashi.terminal import doors, troubles
+from kakehashi.terminal import doors, own, troubles
 from kakehashi.terminal.accounts import World
 from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.faults import Faults
@@ -73,12 +73,12 @@ def clock() -> Iterator[Clock]:
     yield clock
     mt5.shutdown()
     troubles.cause(None)
-    doors.use_own_server(None)
+    own.use_own_server(None)
 
 
 def world(clock: Clock, *accounts: AccountSpec, seed: int = 7, **faults: Any) -> None:
     said = World(accounts=accounts, faults=Faults(**faults))
-    doors.use_own_server(OwnServer(seed=seed, now_ms=clock.now_ms, world=said))
+    own.use_own_server(OwnServer(seed=seed, now_ms=clock.now_ms, world=said))
 
 
 def test_initialize_needs_no_argument_and_takes_the_account_used_last(clock: Clock) -> None:
@@ -297,7 +297,7 @@ def test_an_answer_lost_on_the_way_is_no_refusal(broker: Process) -> None:
 
 def test_a_strict_server_does_not_let_strangers_in(clock: Clock) -> None:
     said = World(accounts=(AccountSpec(account="5", number="5"),))
-    doors.use_own_server(OwnServer(now_ms=clock.now_ms, world=said, strict=True))
+    own.use_own_server(OwnServer(now_ms=clock.now_ms, world=said, strict=True))
     assert mt5.initialize(login=6) is False
     assert mt5.last_error() == (-6, "Terminal: Authorization failed")
     assert mt5.initialize(login=5)
@@ -411,11 +411,11 @@ def test_a_server_that_is_not_there_is_a_time_out_and_no_exception(server: str) 
 
 
 def test_a_seed_may_be_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(doors.SEED, "winter")
-    doors.use_own_server(None)
+    monkeypatch.setenv(own.SEED, "winter")
+    own.use_own_server(None)
     assert mt5.initialize()
     mt5.shutdown()
-    doors.use_own_server(None)
+    own.use_own_server(None)
 
 
 def test_what_the_broker_itself_does_wrong_reaches_the_script(clock: Clock) -> None:
@@ -433,14 +433,14 @@ def test_close_says_when_it_closed_only_a_part(clock: Clock) -> None:
     mt5.initialize(login=1)
     mt5.Buy("EURUSD", 0.04)
     mt5.Buy("EURUSD", 0.1)
-    doors.own_server().broker.liquidity["EURUSD"] = Decimal("0.05")
+    own.own_server().broker.liquidity["EURUSD"] = Decimal("0.05")
     assert mt5.Close("EURUSD") == "Partially"
     assert [p.volume for p in mt5.positions_get()] == [0.1]
 
 
 def test_an_instant_execution_deals_within_the_deviation_only(clock: Clock) -> None:
     symbols = tuple(replace(s, execution=Execution.INSTANT) if s.name == "EURUSD" else s for s in SYMBOLS)
-    doors.use_own_server(OwnServer(now_ms=clock.now_ms, world=World(symbols=symbols)))
+    own.use_own_server(OwnServer(now_ms=clock.now_ms, world=World(symbols=symbols)))
     mt5.initialize(login=1)
     away = mt5.symbol_info_tick("EURUSD").ask - 0.0005
     assert mt5.order_send({**BUY, "price": away, "deviation": 20}).retcode == mt5.TRADE_RETCODE_REQUOTE
@@ -489,7 +489,7 @@ def test_a_server_s_name_is_told_from_its_socket(server: str, socket: bool) -> N
 
 def test_a_partial_fill_is_answered_as_such(clock: Clock) -> None:
     mt5.initialize(login=1)
-    doors.own_server().broker.liquidity["EURUSD"] = Decimal("0.05")
+    own.own_server().broker.liquidity["EURUSD"] = Decimal("0.05")
     partial = mt5.order_send({**BUY, "type_filling": mt5.ORDER_FILLING_IOC})
     assert (partial.retcode, partial.volume) == (mt5.TRADE_RETCODE_DONE_PARTIAL, 0.05)
     assert mt5.order_send(BUY).retcode != mt5.TRADE_RETCODE_DONE  # fill or kill

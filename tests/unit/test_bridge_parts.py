@@ -7,8 +7,8 @@ import pytest
 
 from kakehashi.domain.errors import Malformed, Rejected
 from kakehashi.domain.terminalcalls import MAX_FRAME, Run, frame, numbered, size_of, to_child
+from kakehashi.domain.terminaldoubt import Evidence, Mark, Verdict, judge, same_wish
 from kakehashi.services.sessions.child import child_environment
-from kakehashi.services.sessions.doubt import Evidence, Mark, Verdict, judge, same_wish
 from kakehashi.services.sessions.folders import Folders
 from kakehashi.services.sessions.sealing import Seal, key_in
 from kakehashi.store.locks import FileLock

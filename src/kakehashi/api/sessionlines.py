@@ -3,7 +3,7 @@
 Field names and their order are the package's own.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -137,11 +137,7 @@ RESULTS: Final[dict[str, Any]] = {
 Columns = create_model(
     "Columns", __doc__="A table with `format: columns`: field to values.", __config__=ConfigDict(extra="allow")
 )
-_ANY: Any = (
-    AccountInfo | TerminalInfo | SymbolInfo | Tick | OrderSendResult | OrderCheckResult | list[SymbolInfo]  # type: ignore[valid-type]
-    | list[TradePosition] | list[TradeOrder] | list[TradeDeal] | list[Rate] | list[Tick] | list[BookInfo]  # type: ignore[valid-type]
-    | tuple[int, int, str] | tuple[int, str] | float | int | bool | Columns | None
-)  # fmt: skip
+_ANY: Any = Union[(*dict.fromkeys(RESULTS.values()), Columns, None)]
 
 
 class CommandAnswer(BaseModel):

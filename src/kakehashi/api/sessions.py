@@ -207,7 +207,7 @@ def _life(router: APIRouter, bridge: Bridge) -> None:
 
 def _line(session: Session) -> dict[str, Any]:
     took = session.took_ms
-    cuts = statistics.quantiles(took, n=20) if len(took) > 1 else []
+    cuts = statistics.quantiles(took, n=20, method="inclusive") if len(took) > 1 else []
     return session.view() | {
         "p50_ms": round(cuts[9], 3) if cuts else None,
         "p95_ms": round(cuts[18], 3) if cuts else None,

@@ -167,8 +167,8 @@ INPUT_CODES: Final[tuple[Code, ...]] = (
         "TIME_WITHOUT_ZONE", 422,
         "A time does not say its time zone.",
         "時刻にタイムゾーンがありません。",
-        "End it with Z or an offset, or name a zone on the route.",
-        "Zやオフセットを付けるか、ルートにタイムゾーンを設定してください。",
+        "End it with Z or an offset such as +09:00.",
+        "末尾に Z か +09:00 のようなオフセットを付けてください。",
     ),
     _code(
         "BAD_TIMEFRAME", 422,

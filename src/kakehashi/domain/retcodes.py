@@ -17,6 +17,9 @@ class Told(NamedTuple):
     fix_ja: str
 
 
+NOBODY_KNOWS: Final = frozenset({10011, 10012, 10028, 10031})
+"""ERROR, TIMEOUT, LOCKED, CONNECTION: without a deal these say nothing about what became of the request."""
+
 RETCODES: Final = (
     Told(0, "OK", "the check passed (order_check)", "検査に合格(order_check)", "send it", "そのまま送信できます"),
     Told(

@@ -1,24 +1,14 @@
-"""How a terminal's blocking functions reach a trade server: one in this process, or one behind a local socket."""
+"""How a terminal's blocking functions reach a trade server behind a local socket; the one in this process is :mod:`own`."""
 
-import math
-import os
 import socket
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from kakehashi.terminal.wire import Call, Hello, Reply
 
-if TYPE_CHECKING:
-    from kakehashi.terminal.own import OwnServer
-    from kakehashi.terminal.ticks import Playback
-
 T = TypeVar("T")
-SEED: Final = "KAKEHASHI_MT5_SEED"
-TICKS: Final = "KAKEHASHI_MT5_TICKS"
-SPEED: Final = "KAKEHASHI_MT5_SPEED"
 _HERE: Final = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -125,7 +115,6 @@ class SocketDoor:
         return self._stream
 
 
-_own: "OwnServer | None" = None
 _client = ""
 
 
@@ -133,47 +122,6 @@ def introduce(client: str) -> None:
     """Name this process's connections to a broker, so that somebody else can ask whether they are ``drained``."""
     global _client  # noqa: PLW0603
     _client = client
-
-
-def own_server() -> "OwnServer":
-    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word) and
-    ``KAKEHASHI_MT5_TICKS`` (a recording, played ``KAKEHASHI_MT5_SPEED`` times faster), there until the process ends.
-
-    :raises ValueError: the recording cannot be read, or the speed is none
-    """
-    global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
-    if _own is None:
-        from kakehashi.terminal.own import OwnServer  # noqa: PLC0415  most of its import is not needed behind a socket
-
-        said = os.environ.get(SEED) or "1"
-        seed = int(said) if said.isdecimal() else zlib.crc32(said.encode())
-        _own = OwnServer(seed=seed, playback=_playback())
-    return _own
-
-
-def _playback() -> "Playback | None":
-    path = os.environ.get(TICKS)
-    if not path:
-        return None
-    from kakehashi.terminal.ticks import Playback, Recording  # noqa: PLC0415  seldom needed
-
-    said = os.environ.get(SPEED) or "1"
-    try:
-        speed = float(said)
-    except ValueError:
-        speed = math.nan
-    if not 0.001 <= speed <= 1e9:
-        raise ValueError(f"{SPEED}: expected 0.001 to 1e9, got {said}")
-    try:
-        return Playback(Recording(Path(path)), speed)
-    except OSError as e:
-        raise ValueError(f"{TICKS}: {e}") from None
-
-
-def use_own_server(server: "OwnServer | None") -> None:
-    """Give this process's terminals another world; None is a fresh one. Terminals started before keep theirs."""
-    global _own  # noqa: PLW0603
-    _own = server
 
 
 def is_address(server: str) -> bool:

@@ -1,8 +1,12 @@
 """A trade server in the terminal's own process, for a script that is alone, and for tests that want a world in their hands."""
 
+import math
+import os
 import time
+import zlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -11,9 +15,12 @@ from kakehashi.terminal.clock import Clock
 from kakehashi.terminal.core.broker import Broker
 from kakehashi.terminal.doors import Lost, NotUnderstood, Unplayable
 from kakehashi.terminal.server import TradeServer
-from kakehashi.terminal.ticks import Playback
+from kakehashi.terminal.ticks import Playback, Recording
 
 T = TypeVar("T")
+SEED: Final = "KAKEHASHI_MT5_SEED"
+TICKS: Final = "KAKEHASHI_MT5_TICKS"
+SPEED: Final = "KAKEHASHI_MT5_SPEED"
 
 
 class OwnServer:
@@ -77,3 +84,43 @@ class OwnServer:
     def _account(self, params: dict[str, Any]) -> str:
         book = self.broker.find(str(params.get("account")))
         return book.spec.account if book else ""
+
+
+_own: OwnServer | None = None
+
+
+def own_server() -> OwnServer:
+    """This process's trade server: made when first asked for, from ``KAKEHASHI_MT5_SEED`` (a number or a word) and
+    ``KAKEHASHI_MT5_TICKS`` (a recording, played ``KAKEHASHI_MT5_SPEED`` times faster), there until the process ends.
+
+    :raises ValueError: the recording cannot be read, or the speed is none
+    """
+    global _own  # noqa: PLW0603  what a terminal sent must outlive the terminal
+    if _own is None:
+        said = os.environ.get(SEED) or "1"
+        seed = int(said) if said.isdecimal() else zlib.crc32(said.encode())
+        _own = OwnServer(seed=seed, playback=_playback())
+    return _own
+
+
+def _playback() -> Playback | None:
+    path = os.environ.get(TICKS)
+    if not path:
+        return None
+    said = os.environ.get(SPEED) or "1"
+    try:
+        speed = float(said)
+    except ValueError:
+        speed = math.nan
+    if not 0.001 <= speed <= 1e9:
+        raise ValueError(f"{SPEED}: expected 0.001 to 1e9, got {said}")
+    try:
+        return Playback(Recording(Path(path)), speed)
+    except OSError as e:
+        raise ValueError(f"{TICKS}: {e}") from None
+
+
+def use_own_server(server: OwnServer | None) -> None:
+    """Give this process's terminals another world; None is a fresh one. Terminals started before keep theirs."""
+    global _own  # noqa: PLW0603
+    _own = server

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from kakehashi.domain.errors import KakehashiError, OutcomeUnknown, Rejected, Unavailable
+from kakehashi.domain.retcodes import NOBODY_KNOWS
 from kakehashi.terminal.client import BrokerClient
 from kakehashi.terminal.core.words import (
     Deal,
@@ -31,7 +32,6 @@ Call = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Any, tuple[int, str]]]
 
 _FAR_S: Final = 4_102_444_800
 _NOT_SENT: Final = -10001
-_NO_ANSWER: Final = frozenset({10012, 10028, 10031})
 _NUMBERS: Final = {action: number for number, action in ACTIONS.items()}
 _STATES: Final = tuple(OrderState)
 _ENTRIES: Final = tuple(Entry)
@@ -96,7 +96,7 @@ class SessionBroker(BrokerClient):
         if value is None:
             kind: type[KakehashiError] = Unavailable if code == _NOT_SENT else Rejected
             raise kind("TERMINAL_FAILED", f"order_send: ({code}) {text}", value=code)
-        if value["retcode"] in _NO_ANSWER and not value["deal"]:
+        if value["retcode"] in NOBODY_KNOWS and not value["deal"]:
             raise OutcomeUnknown("BROKER_NO_ANSWER", f"order_send: {value['retcode']} {value['comment']}")
         return Result(
             retcode=value["retcode"],

@@ -232,7 +232,7 @@ def _from_iso(name: str, said: str, zone: ZoneInfo | None) -> Millis:
         raise _bad_time(name, said)
     if when.tzinfo is None:
         if zone is None:
-            hint = "end it with Z or an offset such as +09:00, or name a zone on the route"
+            hint = "end it with Z or an offset such as +09:00"
             raise fault("TIME_WITHOUT_ZONE", f"{name} does not say its time zone: {said!r}", hint=hint, value=said)
         when = when.replace(tzinfo=zone)
     return (when - _EPOCH) // _MILLISECOND

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from kakehashi.domain.terminalcalls import Result
+from kakehashi.domain.terminaldoubt import Mark
 from kakehashi.ports import AuditRow, Clock, CommandRow, Commit, Ownership, SessionRow, Store
-from kakehashi.services.sessions.doubt import Mark
 
 KEPT_MS: Final = 25 * 3_600_000
 PENDING: Final = "PENDING"

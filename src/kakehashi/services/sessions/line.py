@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from kakehashi.domain.errors import KakehashiError, Unavailable
+from kakehashi.domain.retcodes import NOBODY_KNOWS
 from kakehashi.domain.terminalcalls import Result
 from kakehashi.services.sessions.child import Child, ChildGone
 from kakehashi.services.sessions.jobs import Job, Queue
@@ -24,8 +25,6 @@ NOT_INITIALIZED: Final = -10004
 """The package has lost its terminal: only a fresh process gets a fresh one."""
 MAYBE_SENT: Final = frozenset({-10000, -10002, -10005})
 """RES_E_INTERNAL_FAIL, _RECEIVE and _TIMEOUT: the request may have left."""
-NO_ANSWER: Final = frozenset({10012, 10028, 10031})
-"""Retcodes TIMEOUT, LOCKED and CONNECTION: the terminal had no answer from the server either."""
 
 
 class Owner(Protocol):
@@ -63,7 +62,6 @@ class Line:
         self.problem: KakehashiError | None = None
         self.restarts = 0
         self.commands = 0
-        self.busy_since: float | None = None
         self.last_command = time.monotonic()
         self.downtimes: list[float] = []
         self._terms, self._owner = terms, owner
@@ -108,7 +106,6 @@ class Line:
         log.warning("session_process_ended", why=why, pid=self.child.pid if self.child else 0)
         self.state = State.ASLEEP if why == "idle" else State.RESTARTING
         self.ready.clear()
-        self.busy_since = None
         self.restarts += 1
 
     async def _sleep(self) -> None:
@@ -160,11 +157,7 @@ class Line:
                 return why
 
     async def _perform(self, child: Child, job: Job) -> str:
-        self.busy_since = time.monotonic()
-        try:
-            return await self._prepared(child, job) or await self._sent(child, job)
-        finally:
-            self.busy_since = None
+        return await self._prepared(child, job) or await self._sent(child, job)
 
     async def _prepared(self, child: Child, job: Job) -> str:
         if not job.writes:
@@ -223,7 +216,7 @@ def _maybe_sent(result: Result) -> bool:
     if not result.ok:
         return result.error[0] in MAYBE_SENT
     told = msgspec.json.decode(result.json)
-    return told.get("retcode") in NO_ANSWER and not told.get("deal")
+    return told.get("retcode") in NOBODY_KNOWS and not told.get("deal")
 
 
 async def cancelled(task: "asyncio.Task[None]") -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -12,9 +12,9 @@ import structlog
 
 from kakehashi.domain.errors import KakehashiError
 from kakehashi.domain.terminalcalls import Result
+from kakehashi.domain.terminaldoubt import FAR_FUTURE_S, LOOK_BACK_S, Evidence, Mark, Verdict, judge, same_wish
 from kakehashi.ports import Clock
 from kakehashi.services.sessions.child import Child
-from kakehashi.services.sessions.doubt import FAR_FUTURE_S, LOOK_BACK_S, Evidence, Mark, Verdict, judge, same_wish
 from kakehashi.services.sessions.jobs import Calls, Job
 from kakehashi.services.sessions.ledger import RESOLVED, Ledger, Outcome, Record
 
@@ -167,8 +167,8 @@ class Orders:
         if (record := self._records.get(job.record_id)) is not None:
             await self._keep(record, _not_executed("nobody waited for it any more: it was not sent"))
 
-    async def abandon(self, job: Job) -> None:
-        """Its deadline passed before it was sent: it never will be, and whoever asks for it is told so."""
+    def abandon(self, job: Job) -> Coroutine[Any, Any, None]:
+        """Its deadline passed before it was sent: from this instant on it never will be; what writes that down."""
         outcome = _not_executed("its deadline passed before it was sent")
         job.settle((Result(ok=False, json=b"null", error=outcome.error, took_us=0),))
         name, params, _ = job.calls[0]
@@ -178,7 +178,7 @@ class Orders:
             params=params,
             mark=Mark(), connection="",
         )  # fmt: skip
-        await self._keep(record, outcome)
+        return self._keep(record, outcome)
 
     def doubtful(self, job: Job, why: str) -> None:
         """It was sent, and there is no answer."""

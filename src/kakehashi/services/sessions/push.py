@@ -13,7 +13,7 @@ import msgspec
 
 from kakehashi.domain.errors import KakehashiError, Malformed
 from kakehashi.domain.terminalcalls import Result
-from kakehashi.services.sessions.doubt import FAR_FUTURE_S, LOOK_BACK_S
+from kakehashi.domain.terminaldoubt import FAR_FUTURE_S, LOOK_BACK_S
 from kakehashi.services.sessions.line import cancelled
 from kakehashi.services.sessions.session import Session
 

@@ -77,7 +77,7 @@ class Session:
         self, definition: Definition, terms: Terms, ledger: Ledger, clock: Clock, *, started: Started, drained: Drained,
         claims: Claims,
     ) -> None:  # fmt: skip
-        self.definition, self.created = definition, clock.now_ms()
+        self.definition = definition
         self._terms, self._ledger, self._clock, self._started = terms, ledger, clock, started
         self.line = Line(terms, self)
         self.orders = Orders(

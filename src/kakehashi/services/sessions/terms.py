@@ -43,7 +43,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: float = 0.0
     rss_bytes: int = 1024 * 1024 * 1024
     health_s: float = 5.0
-    push_s: float = 0.1
     tick_age_s: float = 300.0
     hours: MarketHours = MarketHours()
     breaker: int = 5

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kakehashi.terminal import doors, troubles
 from kakehashi.terminal.doors import Door, Lost, NotUnderstood, SocketDoor, Unplayable
@@ -10,6 +10,9 @@ from kakehashi.terminal.metatrader5 import constants as c
 from kakehashi.terminal.metatrader5.face import Failed, not_found
 from kakehashi.terminal.troubles import Trouble
 from kakehashi.terminal.wire import AccountFacts, SymbolCard
+
+if TYPE_CHECKING:
+    from kakehashi.terminal.own import OwnServer
 
 T = TypeVar("T")
 DEMO_LOGIN: Final = 1000
@@ -62,10 +65,10 @@ class Terminal:
         named = server if server is not None and doors.is_address(server) else None
         address = named or self._address or os.environ.get(BROKER, "")
         try:
-            door: Door = SocketDoor(address, timeout_s=max(wait_s, 0.001)) if address else doors.own_server()
+            door: Door = SocketDoor(address, timeout_s=max(wait_s, 0.001)) if address else _own_server()
         except ValueError as e:
             raise Failed(c.RES_E_INTERNAL_FAIL_INIT, f"IPC initialize failed, {e}") from None
-        used = _used if address else doors.own_server().used
+        used = _used if address else _own_server().used
         account = str(used.get(address, DEMO_LOGIN) if number is None else number)
         label = None if named else server
         params: dict[str, Any] = {"account": account, "number": account, **({"server": label} if label else {})}
@@ -182,6 +185,12 @@ class Terminal:
         self._reached = True
         self.ping_us = (time.perf_counter_ns() - began) // 1000
         return answer
+
+
+def _own_server() -> "OwnServer":
+    from kakehashi.terminal.own import own_server  # noqa: PLC0415  most of its import is not needed behind a socket
+
+    return own_server()
 
 
 def unplayable(e: Unplayable) -> Failed:
