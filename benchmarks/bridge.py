@@ -334,7 +334,7 @@ async def chaos(
                 if order:
                     closing = {"position": held.popleft(), "type": 1} if len(held) >= MOST_HELD else {}
                     name, params = "order_send", {"request": ORDER | {"magic": n * 1_000_000 + count} | closing}
-                timeout_s, began = dice.choice((1.0, 2.0, 4.0)), time.monotonic()
+                timeout_s, began = dice.choice((0.05, 0.1, 1.0, 2.0, 4.0)), time.monotonic()
                 status, said = await carry(name, params, f"c{count}", timeout_s)
                 late.append(time.monotonic() - began - timeout_s)
                 codes[str(status if status == 200 else said["error"]["code"])] += 1

@@ -219,3 +219,21 @@ async def test_children_die_with_a_killed_bridge(tmp_path: Path) -> None:
         process.kill()
         await process.wait()
         assert await until(lambda: not spare.is_running() or spare.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_a_fault_of_the_bridge_costs_a_process_and_not_the_session(
+    room: BridgeRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await room.create(1000)
+    orders = room.bridge.keeper.sessions[session].orders
+
+    async def faulty(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyError("ours")
+
+    monkeypatch.setattr(orders, "prepare", faulty)
+    answer = await room.send(session, "unlucky")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SESSION_FAILED")
+    again = (await room.send(session, "lucky")).json()
+    assert again["ok"]
+    assert len(room.deals(1000)) == 1

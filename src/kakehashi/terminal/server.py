@@ -94,8 +94,8 @@ class TradeServer:
             while (line := await reader.readline()) and not self._is_out():
                 if not await self._converse(line, writer):
                     break
-        except (ConnectionError, ValueError):
-            pass  # a terminal that dies or talks nonsense is its own affair
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # a terminal that dies or talks nonsense is its own affair; the server's end is no fault either
         finally:
             self._connections.discard(writer)
             self._clients.pop(writer, None)

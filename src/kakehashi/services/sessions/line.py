@@ -157,7 +157,14 @@ class Line:
                 return why
 
     async def _perform(self, child: Child, job: Job) -> str:
-        return await self._prepared(child, job) or await self._sent(child, job)
+        try:
+            return await self._prepared(child, job) or await self._sent(child, job)
+        except Exception:
+            log.exception("session_fault", pid=child.pid)  # of ours: it costs this process, not the session
+            if job.sent:
+                return self._lost(job, "failed")
+            job.fail(KakehashiError("SESSION_FAILED", "a fault of the bridge: it was not sent"))
+            return "failed"
 
     async def _prepared(self, child: Child, job: Job) -> str:
         if not job.writes:

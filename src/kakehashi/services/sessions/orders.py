@@ -125,11 +125,14 @@ class Orders:
         :raises KakehashiError: it could not be kept, so it must not be sent
         """
         name, params, _ = job.calls[0]
+        mark = await self._mark(child, str(params.get("request", {}).get("symbol") or ""))
+        if job.future.done():  # nobody waits for it any more, and that is on record
+            return
         record = Record(
             session=self._session, id=job.record_id, at=self._clock.now_ms(), fingerprint=job.fingerprint,
             command=name,
             params=params,
-            mark=await self._mark(child, str(params.get("request", {}).get("symbol") or "")), connection=self.connection,
+            mark=mark, connection=self.connection,
         )  # fmt: skip
         await self._ledger.write(record)
         self._records[record.id] = record
@@ -182,7 +185,9 @@ class Orders:
 
     def doubtful(self, job: Job, why: str) -> None:
         """It was sent, and there is no answer."""
-        record = self._records[job.record_id]
+        record = self._records.get(job.record_id)
+        if record is None:  # what became of it is known
+            return
         log.warning("order_in_doubt", session=self._session, command=record.id, why=why)
         self._doubts[record.id] = _Doubt(record, job)
         self._wake.set()
@@ -197,6 +202,8 @@ class Orders:
                     await self._look(doubt)
                 except KakehashiError as e:
                     log.warning("order_doubt_unresolved", session=self._session, command=doubt.record.id, code=e.code)
+                except Exception:
+                    log.exception("order_doubt_fault", session=self._session, command=doubt.record.id)
                 doubt.due = now() + PAUSES_S[min(doubt.looks, len(PAUSES_S) - 1)]
                 doubt.looks += 1
             self._wake.clear()
