@@ -30,7 +30,7 @@ async def test_no_order_is_lost_or_doubled_while_terminals_are_killed_and_stoppe
 
 async def test_users_over_http_and_websocket_meet_no_error(tmp_path: Path) -> None:
     async with World(tmp_path).running() as world:
-        _, *parts = await load(world, 2, users=4, sessions=4)
+        _, *parts = await load(world, 0.7, users=4, sessions=4)
     assert [part["errors"] for part in parts] == [{}] * 6, parts
 
 

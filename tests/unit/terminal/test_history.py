@@ -74,7 +74,7 @@ def test_the_three_ways_to_ask_for_bars_agree() -> None:
 def test_the_same_seed_gives_the_same_past_in_whatever_order_it_is_asked_for() -> None:
     def asked(seed: int, kinds: list[Timeframe]) -> dict[Timeframe, list[Bar]]:
         history, now = heard(seed, ticks=10)
-        return {kind: history.bars_back("EURUSD", kind, 0, 200, now) for kind in kinds}
+        return {kind: history.bars_back("EURUSD", kind, 0, 40, now) for kind in kinds}
 
     kinds = list(Timeframe)
     assert asked(3, kinds) == asked(3, kinds[::-1]) != asked(4, kinds)
