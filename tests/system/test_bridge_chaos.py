@@ -46,7 +46,7 @@ async def test_a_minute_of_chaos_on_ten_sessions(tmp_path: Path) -> None:
 async def test_memory_stays_flat_over_commands_and_replaced_terminals(tmp_path: Path) -> None:
     """Few orders: their answers are remembered and fill the store's cache, both up to a limit that is far away here."""
     async with World(tmp_path).running() as world:
-        seen = await chaos(world, 120, sessions=10, spared=5, orders=0.01)
+        seen = await chaos(world, 120, sessions=10, spared=5, orders=0.002)
     assert wrong_in(seen) == {}, seen
     assert seen["replacement"]["n"] >= 50
     for kind, (halfway, end) in seen["mb_halfway_end"].items():
